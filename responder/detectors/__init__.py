@@ -1,0 +1,80 @@
+"""Conclusions: one module per family of causes. This is their contract.
+
+A module defines `CAUSES`, its part of the catalogue, and `detect(case)`, a pure and total function: any
+mixture of missing, denied or truncated evidence is fine, and absence of an object counts only where a
+list was read whole. What we ship is found by scanning this folder, what others add by the entry point
+group `responder.detectors` (each a module).
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from importlib.metadata import entry_points
+from types import ModuleType
+from typing import TypeVar
+
+from responder import plugins
+from responder.errors import ConfigError
+from responder.model.alert import Alert
+from responder.model.evidence import Evidence, KubernetesObjects, Shape
+from responder.model.finding import Cause, Cleared, Finding
+from responder.model.kubernetes import Picture
+from responder.model.subject import Target
+
+S = TypeVar("S", bound=Shape)
+
+
+@dataclass(frozen=True)
+class Case:
+    """Everything a detector may look at."""
+
+    target: Target
+    alerts: tuple[Alert, ...]
+    started_at: datetime
+    now: datetime
+    evidence: Mapping[str, Evidence] = field(default_factory=dict)
+
+    def read(self, shape: type[S]) -> Iterator[tuple[str, S]]:
+        """Every evidence of a shape, as (evidence id, content)."""
+        for name, evidence in self.evidence.items():
+            if (content := evidence.read(shape)) is not None:
+                yield name, content
+
+    @cached_property
+    def picture(self) -> Picture:
+        """All Kubernetes objects that any evidence holds, as one graph."""
+        return Picture.of(list(self.read(KubernetesObjects)))
+
+
+Detect = Callable[[Case], Iterator[Finding | Cleared]]
+
+
+@dataclass(frozen=True)
+class Detectors:
+    """The detectors by family name, and the catalogue of all causes they may name."""
+
+    families: Mapping[str, Detect]
+    causes: Mapping[str, Cause]
+
+    def family(self, word: str) -> Iterator[tuple[str, Detect]]:
+        """The detectors whose family starts with the word; `all` is every one."""
+        for name, detect in self.families.items():
+            if word == "all" or name == word or name.startswith(f"{word}_"):
+                yield name, detect
+
+
+def load() -> Detectors:
+    """Every detector there is; raises ConfigError if two define one cause."""
+    families: dict[str, Detect] = {}
+    causes: dict[str, Cause] = {}
+    found: list[ModuleType] = [*plugins.modules(sys.modules[__name__])]
+    found += [entry.load() for entry in entry_points(group="responder.detectors")]
+    for module in found:
+        families[module.__name__.rpartition(".")[2]] = module.detect
+        for cause in module.CAUSES:
+            if cause.slug in causes:
+                raise ConfigError(f"{module.__name__} defines the cause {cause.slug!r}, which exists already")
+            causes[cause.slug] = cause
+    return Detectors(families, causes)

@@ -1,0 +1,83 @@
+"""Findings: the conclusions drawn from evidence."""
+
+from enum import StrEnum
+
+from pydantic import AwareDatetime
+
+from responder.model.record import Record
+from responder.model.subject import Subject
+
+
+class Confidence(StrEnum):
+    """`certain`: the API says so in words. `likely`: the evidence fits one cause only. Else `possible`."""
+
+    CERTAIN = "certain"
+    LIKELY = "likely"
+    POSSIBLE = "possible"
+
+
+class Cause(Record):
+    """An entry of the catalogue of causes.
+
+    `generic` marks causes that only restate a symptom (a crash loop): any specific cause of the
+    same object ranks before them. `symptom_of` are slugs of causes that bring this one about
+    elsewhere: a finding of this cause ranks after one of those.
+    """
+
+    slug: str
+    title: str
+    meaning: str
+    confirm: str
+    fix: str
+    reference: str = ""
+    generic: bool = False
+    symptom_of: tuple[str, ...] = ()
+
+
+class Because(Record):
+    """One observation that supports a finding: `evidence` are ids of evidence (step ids)."""
+
+    text: str
+    evidence: tuple[str, ...] = ()
+
+
+class Finding(Record):
+    """A probable cause, the object where the failure starts, and why we think so.
+
+    `suffering` are objects that fail because of it; `since` is when it began, where known.
+    """
+
+    cause: str
+    subject: Subject
+    confidence: Confidence
+    headline: str
+    explanation: str = ""
+    because: tuple[Because, ...] = ()
+    evidence: tuple[str, ...] = ()
+    next_steps: tuple[str, ...] = ()
+    suffering: tuple[Subject, ...] = ()
+    since: AwareDatetime | None = None
+    detector: str = ""
+
+
+class Cleared(Record):
+    """Something that was looked at and is not it: `node memory (4 nodes without pressure)`."""
+
+    text: str
+    evidence: tuple[str, ...] = ()
+
+
+class Unseen(Record):
+    """Something that could not be seen: `Loki answered 401: check the token`."""
+
+    text: str
+    evidence: tuple[str, ...] = ()
+
+
+class Diagnosis(Record):
+    """Findings, best first, with what was cleared, what could not be seen, and rules that failed."""
+
+    findings: tuple[Finding, ...] = ()
+    cleared: tuple[Cleared, ...] = ()
+    unseen: tuple[Unseen, ...] = ()
+    remarks: tuple[str, ...] = ()

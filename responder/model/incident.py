@@ -1,0 +1,126 @@
+"""Incidents: the alerts that one runbook handles together, from first firing to closed."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import AwareDatetime, Field
+
+from responder.model.record import Record
+from responder.model.subject import Subject
+
+
+class Severity(StrEnum):
+    """P0 is a complete outage, P3 a minor issue."""
+
+    P0 = "P0"
+    P1 = "P1"
+    P2 = "P2"
+    P3 = "P3"
+
+
+class AlertState(StrEnum):
+    """What we believe of an alert.
+
+    `held` fires again with the start it had when it was resolved: a stale duplicate or a sender
+    that came back; `unknown` is overdue: neither firing for ever nor resolved.
+    """
+
+    FIRING = "firing"
+    RESOLVED = "resolved"
+    UNKNOWN = "unknown"
+    HELD = "held"
+
+
+class IncidentStatus(StrEnum):
+    """`firing` while one alert fires, `unknown` while none fires and one is overdue, else `resolved`."""
+
+    FIRING = "firing"
+    UNKNOWN = "unknown"
+    RESOLVED = "resolved"
+
+
+class TrackedAlert(Record):
+    """An alert of an incident, as all notifications together tell it.
+
+    Labels and annotations are those of the last firing (a resolved one may come without).
+    `episodes` counts firings with a different start; `hold_until` is set while held.
+    `receivers` are the receivers whose notifications brought it.
+    """
+
+    incident_id: str
+    key: str
+    fingerprint: str
+    state: AlertState
+    labels: Mapping[str, str] = Field(default_factory=dict)
+    annotations: Mapping[str, str] = Field(default_factory=dict)
+    generator_url: str = ""
+    starts_at: AwareDatetime
+    starts_at_known: bool = True
+    ends_at: AwareDatetime | None = None
+    first_seen: AwareDatetime
+    last_seen: AwareDatetime
+    episodes: int = 1
+    hold_until: AwareDatetime | None = None
+    receivers: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The rule's name, or empty."""
+        return self.labels.get("alertname", "")
+
+
+class TimelineKind(StrEnum):
+    """What a line of the timeline tells."""
+
+    ALERT = "alert"
+    INCIDENT = "incident"
+    INVESTIGATION = "investigation"
+    CHANGE = "change"
+    MESSAGE = "message"
+    ACTION = "action"
+    PERSON = "person"
+    TROUBLE = "trouble"
+
+
+class TimelineEntry(Record):
+    """One thing that happened, in one sentence."""
+
+    at: AwareDatetime
+    kind: TimelineKind
+    text: str
+
+
+class Incident(Record):
+    """What we respond to. Its alerts are kept beside it, as `TrackedAlert`s.
+
+    `group` are the grouping labels with their values; `identity` is made of runbook and group and
+    is what a re-fire is recognised by. `revision` grows with every change worth showing.
+    """
+
+    id: str
+    identity: str
+    runbook: str
+    title: str
+    group: Mapping[str, str] = Field(default_factory=dict)
+    subject: Subject
+    severity: Severity
+    status: IncidentStatus
+    opened_at: AwareDatetime
+    started_at: AwareDatetime
+    updated_at: AwareDatetime
+    resolved_at: AwareDatetime | None = None
+    acknowledged_at: AwareDatetime | None = None
+    acknowledged_by: str = ""
+    flaps: int = 0
+    alerts_truncated: int = 0
+    revision: int = 1
+
+    @property
+    def open(self) -> bool:
+        """Whether anybody still has to care."""
+        return self.status is not IncidentStatus.RESOLVED
+
+    def lasted(self, now: datetime) -> float:
+        """Seconds from the first firing until it was resolved, or until now."""
+        return max(0.0, ((self.resolved_at or now) - self.started_at).total_seconds())

@@ -1,0 +1,141 @@
+"""The incident as it is shown: one record that the page, the JSON API and every sink start from."""
+
+from enum import StrEnum
+
+from pydantic import AwareDatetime, Field
+
+from responder.model.evidence import Evidence
+from responder.model.finding import Cleared, Finding, Unseen
+from responder.model.incident import Incident, IncidentStatus, Severity, TimelineEntry, TrackedAlert
+from responder.model.record import Record
+from responder.model.subject import Subject, Target
+
+
+class InvestigationStatus(StrEnum):
+    """Where an investigation stands."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+
+
+class Investigation(Record):
+    """One run of a runbook's steps for an incident."""
+
+    status: InvestigationStatus = InvestigationStatus.PENDING
+    number: int = 0
+    target: Target = Field(default_factory=Target)
+    started_at: AwareDatetime | None = None
+    finished_at: AwareDatetime | None = None
+    findings: tuple[Finding, ...] = ()
+    cleared: tuple[Cleared, ...] = ()
+    unseen: tuple[Unseen, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+class Check(Record):
+    """One line of a verification: what was expected, and what was seen."""
+
+    text: str
+    passed: bool | None = None
+    seen: str = ""
+    evidence: tuple[str, ...] = ()
+
+
+class Verification(Record):
+    """Whether a resolved incident really is fixed."""
+
+    at: AwareDatetime
+    checks: tuple[Check, ...] = ()
+
+    @property
+    def passed(self) -> bool | None:
+        """True if all machine checks passed, False if one failed, None if nothing could be checked."""
+        results = [check.passed for check in self.checks if check.passed is not None]
+        return all(results) if results else None
+
+
+class Advice(Record):
+    """What a person may do, from the runbook: `when` is immediate, short_term, long_term, verification…"""
+
+    when: str
+    steps: tuple[str, ...]
+
+
+class Investigated(Record):
+    """The part of the investigation that the API shows beside the findings."""
+
+    status: InvestigationStatus
+    started_at: AwareDatetime | None = None
+    finished_at: AwareDatetime | None = None
+    number: int = 0
+
+
+class Report(Record):
+    """An incident with its alerts, findings and evidence; what `GET /api/v1/incidents/{id}` returns."""
+
+    id: str
+    url: str
+    status: IncidentStatus
+    severity: Severity
+    runbook: str
+    title: str
+    headline: str
+    subject: Subject
+    target: Target
+    opened_at: AwareDatetime
+    started_at: AwareDatetime
+    updated_at: AwareDatetime
+    resolved_at: AwareDatetime | None = None
+    acknowledged_at: AwareDatetime | None = None
+    acknowledged_by: str = ""
+    flaps: int = 0
+    alerts_truncated: int = 0
+    revision: int
+    alerts: tuple[TrackedAlert, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    investigation: Investigated
+    cleared: tuple[Cleared, ...] = ()
+    unseen: tuple[Unseen, ...] = ()
+    remarks: tuple[str, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    advice: tuple[Advice, ...] = ()
+    verification: Verification | None = None
+    timeline: tuple[TimelineEntry, ...] = ()
+
+
+class ReportSummary(Record):
+    """One line of the list of incidents; `alerts` and `findings` as in the report, without evidence."""
+
+    id: str
+    url: str
+    status: IncidentStatus
+    severity: Severity
+    runbook: str
+    title: str
+    headline: str
+    subject: Subject
+    opened_at: AwareDatetime
+    started_at: AwareDatetime
+    updated_at: AwareDatetime
+    resolved_at: AwareDatetime | None = None
+    acknowledged_by: str = ""
+    flaps: int = 0
+    revision: int
+    alerts: tuple[TrackedAlert, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    investigation: Investigated
+
+
+def headline(incident: Incident, investigation: Investigation) -> str:
+    """The verdict in one sentence: the best finding's, or what is known so far."""
+    if investigation.findings:
+        return investigation.findings[0].headline
+    match investigation.status:
+        case InvestigationStatus.FINISHED:
+            return f"{incident.title}: no cause found"
+        case InvestigationStatus.FAILED:
+            return f"{incident.title}: the investigation failed"
+        case _:
+            return f"{incident.title}: looking into it"

@@ -1,0 +1,243 @@
+"""The process's settings: one YAML file, over it `RESPONDER_*` variables, secrets also from files.
+
+Every key is also a variable: `RESPONDER_LISTEN`, `RESPONDER_PROMETHEUS__URL`, and for lists JSON:
+`RESPONDER_SINKS='[{"name": "console", "kind": "log"}]'`. A secret `X` may be given as `X_file`; the file
+is read again whenever it changes.
+"""
+
+import ipaddress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from responder.errors import ConfigError
+from responder.model.incident import Severity
+from responder.model.ledger import FoldRules
+from responder.model.record import Record
+from responder.model.runbook import Duration
+from responder.plugins import complaints
+
+MEBIBYTE = 1024 * 1024
+PACKAGED_RULES = Path(__file__).parent / "rules"
+
+
+class Basic(Record):
+    """A user of basic authentication."""
+
+    username: str
+    password: SecretStr | None = None
+    password_file: Path | None = None
+
+
+class Auth(Record):
+    """Who may post webhooks and read the pages. Empty: nobody is asked, and only loopback is listened on.
+
+    Several tokens may be valid at once, so that they can be rotated. `hmac_secret` checks Grafana's
+    `X-Grafana-Alerting-Signature`.
+    """
+
+    tokens: tuple[SecretStr, ...] = ()
+    token_files: tuple[Path, ...] = ()
+    basic: tuple[Basic, ...] = ()
+    hmac_secret: SecretStr | None = None
+    hmac_secret_file: Path | None = None
+    hmac_header: str = "X-Grafana-Alerting-Signature"
+    hmac_timestamp_header: str = ""
+    protect_pages: bool = True
+    allow_public: bool = False
+
+    @property
+    def configured(self) -> bool:
+        """Whether anything is asked for."""
+        return bool(self.tokens or self.token_files or self.basic or self.hmac_secret or self.hmac_secret_file)
+
+
+class Intake(Record):
+    """Limits of the webhook."""
+
+    max_bytes: int = 64 * MEBIBYTE
+    max_pending: int = 10_000
+    keep_rejected: int = 100
+    keep_bodies: Duration = timedelta(days=7)
+
+
+class KubernetesSettings(Record):
+    """A cluster's API: a kubeconfig (with context), the pod's own account, or a snapshot directory.
+
+    `in_cluster` unset: used where a service account is mounted and nothing else is named.
+    """
+
+    kubeconfig: Path | None = None
+    context: str = ""
+    in_cluster: bool | None = None
+    snapshot: Path | None = None
+    concurrency: int = Field(default=8, ge=1)
+    timeout: Duration = timedelta(seconds=10)
+    cache: Duration = timedelta(seconds=5)
+    max_items: int = Field(default=5000, ge=1)
+
+
+class PrometheusSettings(Record):
+    """A Prometheus. `external_url` is what links use, where it differs from `url`."""
+
+    url: str = ""
+    external_url: str = ""
+    token: SecretStr | None = None
+    token_file: Path | None = None
+    username: str = ""
+    password: SecretStr | None = None
+    headers: dict[str, SecretStr] = Field(default_factory=dict)
+    concurrency: int = Field(default=8, ge=1)
+    timeout: Duration = timedelta(seconds=10)
+    cache: Duration = timedelta(seconds=5)
+
+    @field_validator("url", "external_url")
+    @classmethod
+    def _http(cls, url: str) -> str:
+        if url and not url.startswith(("http://", "https://")):
+            raise ValueError(f"{url!r} must start with http:// or https://")
+        return url.rstrip("/")
+
+
+class AlertmanagerSettings(PrometheusSettings):
+    """The Alertmanager that open incidents are reconciled with, and the timing of its route."""
+
+    group_interval: Duration = timedelta(minutes=5)
+    repeat_interval: Duration = timedelta(hours=4)
+    reconcile_every: Duration = timedelta(minutes=1)
+
+
+class Cluster(Record):
+    """One of several clusters, named by the alert's cluster label."""
+
+    name: str
+    kubernetes: KubernetesSettings = Field(default_factory=KubernetesSettings)
+    prometheus: PrometheusSettings = Field(default_factory=PrometheusSettings)
+
+
+class Incidents(Record):
+    """How long a resolved incident can be reopened, and how long incidents are kept."""
+
+    reopen_window: Duration = timedelta(minutes=30)
+    keep: Duration = timedelta(days=90)
+    severities: dict[str, Severity] = Field(
+        default_factory=lambda: {
+            "critical": Severity.P1,
+            "page": Severity.P1,
+            "error": Severity.P2,
+            "high": Severity.P1,
+            "major": Severity.P2,
+            "warning": Severity.P2,
+            "medium": Severity.P2,
+            "minor": Severity.P3,
+            "low": Severity.P3,
+            "info": Severity.P3,
+            "none": Severity.P3,
+        }
+    )
+
+
+class Settings(BaseSettings):
+    """Everything that `responder serve` can be told."""
+
+    model_config = SettingsConfigDict(env_prefix="RESPONDER_", env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    listen: str = "127.0.0.1:9095"
+    external_url: str = ""
+    database: str = "sqlite:///responder.db"
+    rules: tuple[Path, ...] = ()
+    auth: Auth = Field(default_factory=Auth)
+    intake: Intake = Field(default_factory=Intake)
+    incidents: Incidents = Field(default_factory=Incidents)
+    kubernetes: KubernetesSettings = Field(default_factory=KubernetesSettings)
+    prometheus: PrometheusSettings = Field(default_factory=PrometheusSettings)
+    clusters: tuple[Cluster, ...] = ()
+    cluster_label: str = "cluster"
+    alertmanager: AlertmanagerSettings = Field(default_factory=AlertmanagerSettings)
+    sinks: tuple[dict[str, Any], ...] = ({"name": "console", "kind": "log"},)
+    workers: int = Field(default=64, ge=1)
+    drain: Duration = timedelta(seconds=20)
+    log_level: str = "info"
+    log_format: str = "json"
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of `listen`; `:9095` is all addresses."""
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104
+
+    @property
+    def base_url(self) -> str:
+        """Where links in messages lead to."""
+        if self.external_url:
+            return self.external_url.rstrip("/")
+        host, port = self.address
+        name = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host  # noqa: S104
+        return f"http://{name}:{port}"
+
+    @property
+    def fold_rules(self) -> FoldRules:
+        """What folding needs to know."""
+        return FoldRules(
+            group_interval=self.alertmanager.group_interval,
+            repeat_interval=self.alertmanager.repeat_interval,
+            reopen_window=self.incidents.reopen_window,
+        )
+
+    @field_validator("listen")
+    @classmethod
+    def _listen(cls, listen: str) -> str:
+        port = listen.rpartition(":")[2]
+        if ":" not in listen or not port.isdigit() or int(port) > 65535:
+            raise ValueError(f"{listen!r} is not HOST:PORT")
+        return listen
+
+    @model_validator(mode="after")
+    def _no_open_door(self) -> Self:
+        host = self.address[0]
+        try:
+            local = ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            local = host == "localhost"
+        if not (local or self.auth.configured or self.auth.allow_public):
+            raise ValueError(
+                f"listen: {self.listen} can be reached by others and auth is empty: "
+                "set auth.tokens or auth.basic, or auth.allow_public if something else guards it"
+            )
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, init_settings
+
+
+def load(path: Path | None, **overrides: Any) -> Settings:
+    """Read the file (if any) and the environment; raises ConfigError naming file and key."""
+    given: dict[str, Any] = {}
+    if path is not None:
+        try:
+            given = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        except (OSError, yaml.YAMLError) as error:
+            raise ConfigError(f"{path}: {error}") from None
+        if not isinstance(given, dict):
+            raise ConfigError(f"{path}: must be a mapping of settings")
+    try:
+        return Settings(**{**given, **overrides})
+    except ValidationError as error:
+        where = str(path) if path else "settings"
+        raise ConfigError("\n".join(f"{where}: {line}" for line in complaints(error, Settings))) from None

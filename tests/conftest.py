@@ -1,0 +1,17 @@
+"""What all tests share: makers of values. Servers are in `tests/servers.py`."""
+
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["tests.makers", "tests.servers"]
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of recorded payloads and cases beside the project; skips where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip(f"no recordings: {SHARED.name}/ is not beside this checkout")
+    return SHARED
