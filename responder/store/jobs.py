@@ -1,0 +1,97 @@
+"""Work that must happen: kind, key and due time, deferred in the transaction that demands it.
+
+One row for each kind and key: deferring again while it waits keeps the earlier due time; while it runs,
+it makes it run once more.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, delete, func, select, tuple_, update
+from sqlalchemy.dialects.sqlite import insert
+
+from responder.store.database import announce
+from responder.store.tables import jobs
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job that is due. `generation` tells whether it was deferred again since it was claimed."""
+
+    kind: str
+    key: str
+    due_at: datetime
+    generation: int
+    attempts: int
+
+
+def defer(connection: Connection, kind: str, key: str, due_at: datetime, now: datetime) -> None:
+    """Have the job done when it is due."""
+    row = {
+        "kind": kind,
+        "key": key,
+        "due_at": due_at,
+        "deferred_at": now,
+        "generation": 1,
+        "attempts": 0,
+        "trouble": "",
+    }
+    statement = insert(jobs).values(row)
+    again = statement.on_conflict_do_update(
+        index_elements=["kind", "key"],
+        set_={
+            "due_at": func.min(jobs.c.due_at, statement.excluded.due_at),
+            "generation": jobs.c.generation + 1,
+            "attempts": 0,
+        },
+    )
+    connection.execute(again)
+    announce(connection, "jobs")
+
+
+def due(connection: Connection, now: datetime, busy: Collection[tuple[str, str]], limit: int) -> list[Job]:
+    """Jobs that are due and not among the busy ones, longest due first."""
+    waiting = select(jobs).where(jobs.c.due_at <= now)
+    if busy:
+        waiting = waiting.where(tuple_(jobs.c.kind, jobs.c.key).not_in(list(busy)))
+    return [
+        Job(row.kind, row.key, row.due_at, row.generation, row.attempts)
+        for row in connection.execute(waiting.order_by(jobs.c.due_at).limit(limit))
+    ]
+
+
+def next_due(connection: Connection, busy: Collection[tuple[str, str]]) -> datetime | None:
+    """When the next job that is not busy becomes due."""
+    waiting = select(jobs.c.due_at)
+    if busy:
+        waiting = waiting.where(tuple_(jobs.c.kind, jobs.c.key).not_in(list(busy)))
+    return connection.scalar(waiting.order_by(jobs.c.due_at).limit(1))
+
+
+def finish(connection: Connection, job: Job) -> None:
+    """The job is done; if it was deferred again meanwhile it stays, due at once."""
+    connection.execute(delete(jobs).where(_same(job), jobs.c.generation == job.generation))
+    announce(connection, "jobs")
+
+
+def retry(connection: Connection, job: Job, due_at: datetime, trouble: str) -> None:
+    """The job failed; try again later."""
+    again = update(jobs).where(_same(job), jobs.c.generation == job.generation)
+    connection.execute(again.values(due_at=due_at, attempts=job.attempts + 1, trouble=trouble))
+    announce(connection, "jobs")
+
+
+def depth(connection: Connection) -> dict[str, int]:
+    """How many jobs of each kind wait or run."""
+    counted = select(jobs.c.kind, func.count()).group_by(jobs.c.kind)
+    return {row[0]: row[1] for row in connection.execute(counted)}
+
+
+def oldest_due(connection: Connection, now: datetime) -> datetime | None:
+    """Since when the longest waiting job has been due."""
+    return connection.scalar(select(jobs.c.due_at).where(jobs.c.due_at <= now).order_by(jobs.c.due_at).limit(1))
+
+
+def _same(job: Job) -> ColumnElement[bool]:
+    return (jobs.c.kind == job.kind) & (jobs.c.key == job.key)

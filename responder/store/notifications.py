@@ -1,0 +1,117 @@
+"""Deliveries as they came, and those that were refused."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import insert as insert_into
+
+from responder.store.database import announce
+from responder.store.tables import notifications, rejections
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """An accepted body; `digest` is the same for a body sent again."""
+
+    received_at: datetime
+    body: bytes
+    digest: str
+    alerts: int
+    sender: str
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A delivery that is not folded yet."""
+
+    id: int
+    received_at: datetime
+    body: bytes
+
+
+def insert(connection: Connection, deliveries: Sequence[Delivery]) -> list[int]:
+    """Store deliveries; their ids grow in the order given."""
+    rows = [
+        {
+            "received_at": delivery.received_at,
+            "digest": delivery.digest,
+            "sender": delivery.sender,
+            "alerts": delivery.alerts,
+            "body": delivery.body,
+        }
+        for delivery in deliveries
+    ]
+    statement = insert_into(notifications).returning(notifications.c.id, sort_by_parameter_order=True)
+    ids = list(connection.scalars(statement, rows))
+    announce(connection, "notifications")
+    return ids
+
+
+def to_fold(connection: Connection, *, limit: int, max_bytes: int) -> list[Stored]:
+    """The oldest deliveries that are not folded, at least one, within both bounds."""
+    columns = (notifications.c.id, notifications.c.received_at, func.length(notifications.c.body))
+    waiting = select(*columns).where(~notifications.c.folded).order_by(notifications.c.id).limit(limit)
+    ids: list[int] = []
+    total = 0
+    for number, _, size in connection.execute(waiting):
+        total += size
+        if ids and total > max_bytes:
+            break
+        ids.append(number)
+    wanted = select(notifications).where(notifications.c.id.in_(ids)).order_by(notifications.c.id)
+    return [Stored(row.id, row.received_at, row.body) for row in connection.execute(wanted)]
+
+
+def backlog(connection: Connection) -> int:
+    """How many deliveries are not folded yet."""
+    return connection.scalar(select(func.count()).where(~notifications.c.folded)) or 0
+
+
+def latest(connection: Connection) -> datetime | None:
+    """When the last delivery came."""
+    newest = select(notifications.c.received_at).order_by(notifications.c.id.desc()).limit(1)
+    return connection.scalar(newest)
+
+
+def mark_folded(connection: Connection, ids: Sequence[int], trouble: str = "") -> None:
+    """Never fold these again; `trouble` says why nothing came of them."""
+    done = update(notifications).where(notifications.c.id.in_(ids)).values(folded=True, trouble=trouble)
+    connection.execute(done)
+
+
+def reject(
+    connection: Connection,
+    received_at: datetime,
+    reason: str,
+    problems: list[dict[str, Any]],
+    body: bytes,
+    keep: int,
+) -> None:
+    """Keep a refused body for the operator, and of all such bodies only the newest `keep`."""
+    row = {"received_at": received_at, "reason": reason, "problems": json.dumps(problems), "body": body}
+    connection.execute(insert_into(rejections), [row])
+    newest = select(rejections.c.id).order_by(rejections.c.id.desc()).limit(keep)
+    connection.execute(delete(rejections).where(rejections.c.id.not_in(newest)))
+
+
+def rejected(connection: Connection) -> list[dict[str, Any]]:
+    """The refused bodies, newest first."""
+    return [
+        {
+            "received_at": row.received_at,
+            "reason": row.reason,
+            "problems": json.loads(row.problems),
+            "body": row.body.decode("utf-8", "replace"),
+        }
+        for row in connection.execute(select(rejections).order_by(rejections.c.id.desc()))
+    ]
+
+
+def forget(connection: Connection, before: datetime) -> None:
+    """Drop folded deliveries older than that."""
+    old = notifications.c.received_at < before
+    connection.execute(delete(notifications).where(old, notifications.c.folded))
