@@ -1,0 +1,58 @@
+# The project's commands. Each prepares what it needs first: on a bare Debian machine Python 3.11, git and make are enough.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+BIN := .venv/bin
+INSTALLED := .venv/installed
+UNIT := not integration and not e2e and not browser and not kubernetes
+FAULT ?= crash_loop
+ARGS ?=
+
+.PHONY: help setup programs check test demo lint format docs lock bench clean
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(INSTALLED) programs ## Prepare everything: .venv, and as root Debian's Prometheus, Alertmanager and Chromium
+
+$(INSTALLED): pyproject.toml constraints.txt scripts/setup.sh
+	@scripts/setup.sh venv
+
+programs:
+	@scripts/setup.sh programs prometheus alertmanager chromium
+
+check: lint ## Lint, types, layers and the unit tests: fast, before every commit
+	$(BIN)/pytest -q -m "$(UNIT)" $(ARGS)
+
+test: lint programs ## Everything: unit tests, real servers, browser, and the demo's four faults (an API server too, if KUBEBUILDER_ASSETS)
+	$(BIN)/pytest --cov --cov-report=term:skip-covered $(ARGS)
+
+demo: $(INSTALLED) ## Watch Responder answer an alert: FAULT=crash_loop|high_response_time|websocket_failures|database_issues, CHECK=1
+	@scripts/setup.sh programs prometheus alertmanager
+	@$(BIN)/responder demo --fault $(FAULT) $(if $(CHECK),--check)
+
+lint: $(INSTALLED) ## Style, types and layers
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: $(INSTALLED) ## Rewrite the code in the project's style
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+docs: $(INSTALLED) ## Generate the pages of docs/ that come from the code
+	$(BIN)/python -m docs.generate
+
+lock: $(INSTALLED) ## Renew constraints.txt with the newest versions that pyproject.toml allows
+	PYTHON=$(BIN)/python scripts/lock.sh
+
+bench: $(INSTALLED) ## Measure speed and size side by side with the plainest thing that could work
+	$(BIN)/python -m benchmarks $(ARGS)
+
+clean: ## Remove what the commands made, .venv included
+	rm -rf .venv build dist htmlcov .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
