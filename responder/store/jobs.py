@@ -7,8 +7,9 @@ it makes it run once more.
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Select, delete, func, select, tuple_, update
 from sqlalchemy.dialects.sqlite import insert
 
 from responder.store.database import announce
@@ -50,23 +51,21 @@ def defer(connection: Connection, kind: str, key: str, due_at: datetime, now: da
     announce(connection, "jobs")
 
 
-def due(connection: Connection, now: datetime, busy: Collection[tuple[str, str]], limit: int) -> list[Job]:
-    """Jobs that are due and not among the busy ones, longest due first."""
-    waiting = select(jobs).where(jobs.c.due_at <= now)
-    if busy:
-        waiting = waiting.where(tuple_(jobs.c.kind, jobs.c.key).not_in(list(busy)))
-    return [
-        Job(row.kind, row.key, row.due_at, row.generation, row.attempts)
-        for row in connection.execute(waiting.order_by(jobs.c.due_at).limit(limit))
-    ]
+def due(
+    connection: Connection, now: datetime, kinds: Collection[str], busy: Collection[tuple[str, str]], limit: int
+) -> list[Job]:
+    """Jobs of these kinds that are due and not among the busy ones, longest due first."""
+    waiting = _free(kinds, busy).where(jobs.c.due_at <= now).order_by(jobs.c.due_at).limit(limit)
+    return [Job(row.kind, row.key, row.due_at, row.generation, row.attempts) for row in connection.execute(waiting)]
 
 
-def next_due(connection: Connection, busy: Collection[tuple[str, str]]) -> datetime | None:
-    """When the next job that is not busy becomes due."""
-    waiting = select(jobs.c.due_at)
-    if busy:
-        waiting = waiting.where(tuple_(jobs.c.kind, jobs.c.key).not_in(list(busy)))
-    return connection.scalar(waiting.order_by(jobs.c.due_at).limit(1))
+def next_due(
+    connection: Connection, kinds: Collection[str], busy: Collection[tuple[str, str]], after: datetime
+) -> datetime | None:
+    """When the next job of these kinds becomes due that is not busy."""
+    waiting = _free(kinds, busy).where(jobs.c.due_at > after).order_by(jobs.c.due_at).limit(1)
+    row = connection.execute(waiting).one_or_none()
+    return row.due_at if row else None
 
 
 def finish(connection: Connection, job: Job) -> None:
@@ -95,3 +94,8 @@ def oldest_due(connection: Connection, now: datetime) -> datetime | None:
 
 def _same(job: Job) -> ColumnElement[bool]:
     return (jobs.c.kind == job.kind) & (jobs.c.key == job.key)
+
+
+def _free(kinds: Collection[str], busy: Collection[tuple[str, str]]) -> Select[Any]:
+    free = select(jobs).where(jobs.c.kind.in_(kinds))
+    return free.where(tuple_(jobs.c.kind, jobs.c.key).not_in(list(busy))) if busy else free
