@@ -5,10 +5,12 @@ Handlers are idempotent: driven by the stored state, so that a second run does n
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import Protocol
 
-Handler = Callable[[str], Awaitable[None]]
-"""Does a job; gets the job's key. Raising `Temporary` or any other error has it tried again later."""
+Handler = Callable[[str], Awaitable[datetime | None]]
+"""Does a job; gets the job's key and returns when it is to be done again, if so. Raising `Permanent` gives
+the job up, any other error has it tried again later."""
 
 
 class Queue(Protocol):

@@ -95,9 +95,9 @@ class EmbeddedQueue:
     async def _do(self, job: Job, handler: Handler) -> None:
         try:
             with structlog.contextvars.bound_contextvars(job=job.kind, key=job.key):
-                await handler(job.key)
+                again = await handler(job.key)
                 outcome = "done"
-                await self._database.write(lambda connection: jobs.finish(connection, job))
+                await self._database.write(lambda connection: jobs.finish(connection, job, again))
         except Permanent as error:
             outcome = "given_up"
             log.error("queue.job_given_up", kind=job.kind, key=job.key, error=str(error))

@@ -93,9 +93,10 @@ class Database:
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run the work on a consistent snapshot."""
-        return await asyncio.get_running_loop().run_in_executor(self._read_threads, self._read, work)
+        return await asyncio.get_running_loop().run_in_executor(self._read_threads, self.read_now, work)
 
-    def _read(self, work: Callable[[Connection], T]) -> T:
+    def read_now(self, work: Callable[[Connection], T]) -> T:
+        """As `read`, for a caller that is in a thread of its own."""
         try:
             with self._reader.connect() as connection, connection.begin():
                 return work(connection)

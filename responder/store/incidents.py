@@ -53,8 +53,18 @@ def open_ledger(connection: Connection) -> Ledger:
     return _ledger_of(connection, ids, list(connection.scalars(select(hearts.c.key))))
 
 
-def apply(connection: Connection, changes: Changes) -> None:
-    """Write what a fold decided."""
+class Conflict(Exception):
+    """An incident was changed since the ledger was read: fold again."""
+
+
+def apply(connection: Connection, changes: Changes, read: Ledger) -> None:
+    """Write what a fold decided on the ledger that was read; raises Conflict where that is out of date."""
+    revisions = {incident.id: incident.revision for incident in read.incidents.values()}
+    for chunk in _chunks([incident.id for incident in changes.incidents]):
+        stored = select(incidents.c.id, incidents.c.revision).where(incidents.c.id.in_(chunk))
+        for row in connection.execute(stored):
+            if revisions.get(row.id) != row.revision:
+                raise Conflict(row.id)
     _replace(connection, incidents, [_incident_row(incident) for incident in changes.incidents])
     _replace(connection, alerts, [_alert_row(alert) for alert in changes.alerts])
     _replace(connection, hearts, [{"key": heart.key, "document": heart.model_dump_json()} for heart in changes.hearts])
@@ -175,6 +185,7 @@ def _incident_row(incident: Incident) -> dict[str, Any]:
         "status": incident.status,
         "opened_at": incident.opened_at,
         "updated_at": incident.updated_at,
+        "revision": incident.revision,
         "document": incident.model_dump_json(),
     }
 

@@ -68,9 +68,13 @@ def next_due(
     return row.due_at if row else None
 
 
-def finish(connection: Connection, job: Job) -> None:
-    """The job is done; if it was deferred again meanwhile it stays, due at once."""
-    connection.execute(delete(jobs).where(_same(job), jobs.c.generation == job.generation))
+def finish(connection: Connection, job: Job, again: datetime | None = None) -> None:
+    """The job is done, or is to be done again then; deferred meanwhile, it stays and is due at once."""
+    unchanged = _same(job) & (jobs.c.generation == job.generation)
+    if again is None:
+        connection.execute(delete(jobs).where(unchanged))
+    else:
+        connection.execute(update(jobs).where(unchanged).values(due_at=again, attempts=0, trouble=""))
     announce(connection, "jobs")
 
 

@@ -76,6 +76,7 @@ incidents = Table(
     Column("status", String, nullable=False),
     Column("opened_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
+    Column("revision", Integer, nullable=False),
     Column("document", Text, nullable=False),
     Index("incidents_by_identity", "identity", "opened_at"),
     Index("incidents_by_status", "status", "severity"),
