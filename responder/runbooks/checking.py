@@ -1,0 +1,131 @@
+"""What can be wrong with a runbook beyond its form: names of probes, options, templates, conditions, causes."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from responder.detectors import Detectors
+from responder.errors import ConfigError
+from responder.model.runbook import Runbook, Step
+from responder.plugins import Catalog, did_you_mean
+from responder.probes import Probe
+from responder.runbooks.conditions import Condition
+from responder.runbooks.matchers import MatcherError, parse
+from responder.runbooks.templating import check as check_template
+from responder.runbooks.templating import templated
+
+Path = Sequence[object]
+Found = Iterator[tuple[Path, str]]
+
+
+@dataclass(frozen=True)
+class Checker:
+    """Checks runbooks against what is there."""
+
+    probes: Catalog[Probe]
+    detectors: Detectors
+
+    def check(self, runbook: Runbook) -> Found:
+        """What is wrong, as (path of keys, message)."""
+        for index, text in enumerate(runbook.match):
+            try:
+                parse(text)
+            except MatcherError as error:
+                yield ("match", index), str(error)
+        for name, text in runbook.target:
+            yield from _template(("target", name), text)
+        for index, step in enumerate(runbook.investigate):
+            yield from self._step(step, ("investigate", index))
+        yield from self._rules(runbook)
+        for index, check in enumerate(runbook.verify):
+            if check.expect:
+                yield from _condition(("verify", index, "expect"), check.expect)
+
+    def _step(self, step: Step, path: Path) -> Found:
+        try:
+            probe = self.probes.find(step.probe)
+        except ConfigError as error:
+            yield (*path, "probe"), str(error)
+            return
+        for option, value in step.options.items():
+            yield from _templates((*path, option), value)
+        for option, message in option_problems(probe, step.options):
+            yield (*path, option) if option else path, message
+        if step.when:
+            yield from _condition((*path, "when"), step.when)
+
+    def _rules(self, runbook: Runbook) -> Found:
+        steps = [step.id for step in runbook.investigate]
+        causes = {**self.detectors.causes, **{cause.slug: cause for cause in runbook.causes}}
+        for index, rule in enumerate(runbook.diagnose):
+            path = ("diagnose", index)
+            if rule.use and not any(self.detectors.family(rule.use)):
+                yield (*path, "use"), f"unknown detectors {rule.use!r}{did_you_mean(rule.use, self.detectors.families)}"
+            if rule.when:
+                yield from _condition((*path, "when"), rule.when)
+            yield from _template((*path, "cleared"), rule.cleared)
+            if rule.finding is None:
+                continue
+            if rule.finding.cause not in causes:
+                near = did_you_mean(rule.finding.cause, causes)
+                near = near if near.startswith(", did") else ": add it under causes"
+                yield (*path, "finding", "cause"), f"unknown cause {rule.finding.cause!r}{near}"
+            for name in ("subject", "headline", "explanation"):
+                yield from _template((*path, "finding", name), getattr(rule.finding, name))
+            for name in rule.finding.evidence:
+                if name not in steps:
+                    yield (*path, "finding", "evidence"), f"{name!r} is no step{did_you_mean(name, steps)}"
+
+
+def option_problems(model: type[BaseModel], options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What is wrong with the options of a plugin, as (option, message); values with templates are not judged."""
+    given = {name: value for name, value in options.items() if not _has_template(value)}
+    try:
+        model.model_validate(given)
+    except ValidationError as error:
+        for item in error.errors(include_url=False, include_context=False, include_input=False):
+            option = str(item["loc"][0]) if item["loc"] else ""
+            if item["type"] == "missing" and option in options:
+                continue
+            if item["type"] == "extra_forbidden":
+                known = list(model.model_fields)
+                yield option, f"unknown option {option!r}{did_you_mean(option, known)}"
+            else:
+                yield option, item["msg"]
+    for option in set(options) - set(given) - set(model.model_fields):
+        yield option, f"unknown option {option!r}{did_you_mean(option, list(model.model_fields))}"
+
+
+def _has_template(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_has_template, value.values()))
+    if isinstance(value, list | tuple):
+        return any(map(_has_template, value))
+    return templated(value)
+
+
+def _templates(path: Path, value: Any) -> Found:
+    if isinstance(value, str):
+        yield from _template(path, value)
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _templates((*path, name), item)
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from _templates((*path, index), item)
+
+
+def _template(path: Path, text: str) -> Found:
+    try:
+        check_template(text)
+    except ConfigError as error:
+        yield path, str(error)
+
+
+def _condition(path: Path, source: str) -> Found:
+    try:
+        Condition(source)
+    except ConfigError as error:
+        yield path, str(error)

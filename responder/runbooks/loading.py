@@ -1,0 +1,121 @@
+"""Reads the runbooks of some folders into a rulebook, and keeps the one that is in use."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import structlog
+from pydantic import ValidationError
+
+from responder.detectors import Detectors
+from responder.metrics import Metrics
+from responder.model.runbook import Runbook
+from responder.plugins import Catalog, did_you_mean
+from responder.probes import Probe
+from responder.runbooks.checking import Checker
+from responder.runbooks.documents import Document, Problem, Problems, read
+from responder.runbooks.rulebook import Rulebook
+from responder.settings import PACKAGED_RULES
+
+log = structlog.get_logger(__name__)
+
+SUFFIXES = (".yaml", ".yml")
+
+
+def shipped() -> Path:
+    """The folder of rules that ships: in the installed package, else at the top of the checkout."""
+    return PACKAGED_RULES if PACKAGED_RULES.is_dir() else PACKAGED_RULES.parents[1] / "rules"
+
+
+def load(folders: Sequence[Path], probes: Catalog[Probe], detectors: Detectors) -> Rulebook:
+    """The runbooks of the folders (or single files); of two with one name the later folder's counts.
+
+    Raises Problems with everything that is wrong.
+    """
+    problems: list[Problem] = []
+    runbooks: dict[str, tuple[Runbook, Path]] = {}
+    checker = Checker(probes, detectors)
+    for folder in folders:
+        here: dict[str, Document] = {}
+        for document in _documents(folder, problems):
+            runbook = _runbook(document, problems)
+            if runbook is None:
+                continue
+            if runbook.name in here:
+                other = here[runbook.name].file
+                problems.append(document.problem(("metadata", "name"), f"{other} has the name {runbook.name!r} too"))
+            here[runbook.name] = document
+            problems += [document.problem(path, message) for path, message in checker.check(runbook)]
+            runbooks[runbook.name] = (runbook, folder)
+    if problems:
+        raise Problems(problems)
+    return Rulebook(runbook for runbook, _ in runbooks.values())
+
+
+class Rules:
+    """The rulebook in use. A reload that finds problems keeps the old one and says what is wrong."""
+
+    def __init__(self, folders: Sequence[Path], probes: Catalog[Probe], detectors: Detectors, metrics: Metrics) -> None:
+        self._folders = tuple(folders)
+        self._probes = probes
+        self._detectors = detectors
+        self._metrics = metrics
+        self.current = load(self._folders, probes, detectors)
+        self.problems: tuple[Problem, ...] = ()
+        self._count(True)
+
+    async def reload(self) -> tuple[Problem, ...]:
+        """Read the files again; returns the problems, none if the new rules are in use."""
+        try:
+            self.current = await asyncio.to_thread(load, self._folders, self._probes, self._detectors)
+            self.problems = ()
+        except Problems as error:
+            self.problems = error.problems
+            log.error("rules.kept_old_ones", problems=[str(problem) for problem in error.problems])
+        self._count(not self.problems)
+        return self.problems
+
+    def _count(self, newest: bool) -> None:
+        self._metrics.rules_loaded.set(1 if newest else 0)
+        self._metrics.runbooks.set(len(self.current.runbooks))
+
+
+def _documents(folder: Path, problems: list[Problem]) -> list[Document]:
+    """Every document that says it is a runbook."""
+    if not folder.exists():
+        problems.append(Problem(folder, 1, "", "there is no such file or folder"))
+        return []
+    files = [folder] if folder.is_file() else sorted(p for p in folder.rglob("*") if p.suffix in SUFFIXES)
+    found: list[Document] = []
+    for file in files:
+        try:
+            found += [document for document in read(file) if _is_runbook(document, problems)]
+        except Problems as error:
+            problems += error.problems
+    return found
+
+
+def _is_runbook(document: Document, problems: list[Problem]) -> bool:
+    if not isinstance(document.data, dict):
+        return False
+    kind, version = str(document.data.get("kind", "")), str(document.data.get("apiVersion", ""))
+    if kind == "Runbook" and version.startswith("responder/"):
+        return True
+    if kind == "Runbook":
+        problems.append(document.problem(("apiVersion",), f"is {version!r}, wanted is 'responder/v1'"))
+    elif version.startswith("responder/") and kind not in ("RunbookTest",):
+        near = did_you_mean(kind, ["Runbook", "RunbookTest"])
+        problems.append(document.problem(("kind",), f"unknown kind {kind!r}{near}"))
+    return False
+
+
+def _runbook(document: Document, problems: list[Problem]) -> Runbook | None:
+    try:
+        return Runbook.model_validate(document.data)
+    except ValidationError as error:
+        for item in error.errors(include_url=False, include_context=False, include_input=False):
+            path, message = item["loc"], item["msg"].removeprefix("Value error, ")
+            if item["type"] == "extra_forbidden":
+                message = f"unknown key {str(path[-1])!r}"
+            problems.append(document.problem(path, message))
+        return None
