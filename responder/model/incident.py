@@ -45,7 +45,8 @@ class TrackedAlert(Record):
 
     Labels and annotations are those of the last firing (a resolved one may come without).
     `episodes` counts firings with a different start; `hold_until` is set while held.
-    `receivers` are the receivers whose notifications brought it.
+    `receivers` are the receivers whose notifications brought it. `suppressed` says by what it is silenced,
+    inhibited or muted, as far as Alertmanager's API told.
     """
 
     incident_id: str
@@ -63,6 +64,7 @@ class TrackedAlert(Record):
     episodes: int = 1
     hold_until: AwareDatetime | None = None
     receivers: tuple[str, ...] = ()
+    suppressed: str = ""
 
     @property
     def name(self) -> str:

@@ -1,0 +1,41 @@
+"""Match: which runbook answers an alert, and which of its incidents the alert belongs to."""
+
+from collections.abc import Mapping
+
+from responder.model.alert import Alert
+from responder.model.incident import Severity
+from responder.model.labels import subject_of, target_of
+from responder.model.ledger import Assignment
+from responder.model.runbook import Runbook
+from responder.runbooks.rulebook import Rulebook
+
+SEVERITY_LABELS = ("priority", "severity")
+
+
+def assign(alert: Alert, rulebook: Rulebook, severities: Mapping[str, Severity], cluster_label: str) -> Assignment:
+    """The alert's runbook, incident and severity. Pure.
+
+    An incident is identified by its runbook, the cluster and the values of the runbook's grouping labels;
+    `target.X` groups by what the labels say of the broken thing (`target.workload`).
+    """
+    labels = {**alert.labels, "alertname": alert.name} if alert.name else alert.labels
+    runbook = rulebook.match(labels)
+    target = target_of(alert.labels, cluster_label).model_dump()
+    group = {"cluster": target["cluster"]} if target["cluster"] else {}
+    for name in runbook.group_by:
+        value = target.get(name.removeprefix("target."), "") if name.startswith("target.") else labels.get(name, "")
+        if value:
+            group[name.removeprefix("target.")] = value
+    identity = "|".join([runbook.name, *(f"{name}={value}" for name, value in sorted(group.items()))])
+    return Assignment(runbook, identity, group, subject_of(alert.labels), _severity(alert, runbook, severities))
+
+
+def _severity(alert: Alert, runbook: Runbook, severities: Mapping[str, Severity]) -> Severity:
+    """The label that names one of P0 to P3, else the runbook's, else what the label's word means."""
+    words = [alert.labels[name].strip() for name in SEVERITY_LABELS if alert.labels.get(name)]
+    for word in words:
+        if word.upper() in Severity.__members__:
+            return Severity(word.upper())
+    if runbook.severity is not None:
+        return runbook.severity
+    return next((severities[word.lower()] for word in words if word.lower() in severities), Severity.P2)

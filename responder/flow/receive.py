@@ -1,0 +1,225 @@
+"""Receive: stored deliveries are folded, in order, each exactly once; open incidents are reconciled."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection
+
+from responder.errors import ResponderError, Temporary, Trouble
+from responder.flow import publish
+from responder.flow.fold import fold, wanted
+from responder.flow.match import assign
+from responder.flow.reconcile import reconcile
+from responder.flow.world import World
+from responder.model.alert import Alert, Notification
+from responder.model.incident import AlertState, IncidentStatus
+from responder.model.ledger import Assignment, Changes, Ledger
+from responder.store import incidents, jobs, notifications
+from responder.store.notifications import Stored
+
+log = structlog.get_logger(__name__)
+
+Parse = Callable[[bytes, int, datetime], Notification]
+
+BATCH = 200
+BATCH_BYTES = 8 * 1024 * 1024
+ASK_SOON = timedelta(seconds=1)
+LOOK_AGAIN = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class _Folded:
+    ids: tuple[int, ...]
+    changes: Changes
+    read: Ledger
+    unusable: dict[int, str]
+
+
+class Receiver:
+    """Turns deliveries into incidents."""
+
+    def __init__(self, world: World, parse: Parse) -> None:
+        self._world = world
+        self._parse = parse
+        self._stored = asyncio.Event()
+        self._draining = False
+
+    async def run(self) -> None:
+        """Fold what is stored, now and whenever more comes, until drained."""
+        stop_listening = self._world.database.listen("notifications", lambda _payload: self._stored.set())
+        try:
+            while not self._draining:
+                self._stored.clear()
+                try:
+                    more = await self.fold_some()
+                except Temporary as trouble:
+                    log.warning("receive.waits", error=str(trouble))
+                    await self._world.clock.sleep(1)
+                    continue
+                if not more:
+                    await self._stored.wait()
+        finally:
+            stop_listening()
+
+    def drain(self) -> None:
+        """Stop after the batch under way."""
+        self._draining = True
+        self._stored.set()
+
+    async def fold_some(self) -> bool:
+        """Fold the oldest deliveries that wait; whether there may be more."""
+        database, metrics = self._world.database, self._world.metrics
+        stored = await database.read(
+            lambda connection: notifications.to_fold(connection, limit=BATCH, max_bytes=BATCH_BYTES)
+        )
+        if not stored:
+            metrics.fold_backlog.set(0)
+            return False
+        started = time.perf_counter()
+        while True:
+            folded = await asyncio.to_thread(self._fold, stored)
+            try:
+                await database.write(lambda connection, folded=folded: self._write(connection, folded))
+                break
+            except incidents.Conflict:
+                log.debug("receive.fold_again")
+        metrics.fold_seconds.observe(time.perf_counter() - started)
+        self._count(folded)
+        metrics.fold_backlog.set(await database.read(notifications.backlog))
+        return True
+
+    async def reconcile(self, _key: str) -> datetime:
+        """Bring open incidents in line with Alertmanager's API, and settle what waited; returns when next."""
+        ledger = await self._world.database.read(incidents.open_ledger)
+        now = self._world.clock.now()
+        told = await self._ask_alertmanager() if ledger.alerts or ledger.hearts else None
+        rules = self._world.settings.fold_rules
+        changes = await asyncio.to_thread(reconcile, ledger, told, self._assign, rules, now)
+        try:
+            await self._world.database.write(lambda connection: self._apply(connection, changes, ledger))
+        except incidents.Conflict:
+            return now
+        return self._next_look(ledger, now)
+
+    async def _ask_alertmanager(self) -> Sequence[Mapping[str, Any]] | None:
+        if self._world.alertmanager is None:
+            return None
+        try:
+            return await self._world.alertmanager.alerts()
+        except Trouble as trouble:
+            log.warning("receive.alertmanager_unreachable", error=str(trouble))
+            return None
+
+    def _fold(self, stored: Sequence[Stored]) -> _Folded:
+        """Read what is concerned and fold every delivery; runs in a thread."""
+        parsed: list[Notification] = []
+        unusable: dict[int, str] = {}
+        for delivery in stored:
+            try:
+                parsed.append(self._parse(delivery.body, delivery.id, delivery.received_at))
+            except ResponderError as error:
+                unusable[delivery.id] = str(error)
+        read = self._world.database.read_now(lambda connection: self._ledger(connection, parsed))
+        batch = _Batch(read)
+        rules = self._world.settings.fold_rules
+        for notification in parsed:
+            batch.add(fold(batch.ledger, notification, self._assign, rules, notification.received_at))
+        return _Folded(tuple(delivery.id for delivery in stored), batch.changes(), read, unusable)
+
+    def _ledger(self, connection: Connection, parsed: Sequence[Notification]) -> Ledger:
+        keys: set[str] = set()
+        identities: set[str] = set()
+        heart_keys: set[str] = set()
+        for notification in parsed:
+            more_keys, more_identities, more_hearts = wanted(notification, self._assign)
+            keys.update(more_keys)
+            identities.update(more_identities)
+            heart_keys.update(more_hearts)
+        return incidents.ledger(connection, keys, identities, heart_keys)
+
+    def _assign(self, alert: Alert) -> Assignment:
+        settings = self._world.settings
+        return assign(alert, self._world.rules.current, settings.incidents.severities, settings.cluster_label)
+
+    def _write(self, connection: Connection, folded: _Folded) -> None:
+        self._apply(connection, folded.changes, folded.read)
+        notifications.mark_folded(connection, folded.ids)
+        for number, trouble in folded.unusable.items():
+            notifications.mark_folded(connection, [number], trouble)
+
+    def _apply(self, connection: Connection, changes: Changes, read: Ledger) -> None:
+        """State, and the work that it demands, in one transaction."""
+        incidents.apply(connection, changes, read)
+        now = self._world.clock.now()
+        for incident in changes.incidents:
+            known = incident.id in read.incidents
+            due = now + publish.QUIET if known and incident.status is IncidentStatus.FIRING else now
+            publish.request(connection, incident.id, self._world.sinks, due, now)
+        for incident_id in changes.investigate:
+            jobs.defer(connection, "investigate", incident_id, now, now)
+        for incident_id in changes.verify:
+            jobs.defer(connection, "verify", incident_id, now, now)
+        for due_at in [due.at for due in changes.due] + ([now + ASK_SOON] if changes.reconcile else []):
+            jobs.defer(connection, "reconcile", "", due_at, now)
+
+    def _next_look(self, ledger: Ledger, now: datetime) -> datetime:
+        rules = self._world.settings.fold_rules
+        moments = [heart.due_at for heart in ledger.hearts.values() if not heart.stopped]
+        moments += [alert.hold_until for alert in ledger.alerts.values() if alert.hold_until]
+        moments += [
+            alert.last_seen + rules.overdue for alert in ledger.alerts.values() if alert.state is AlertState.FIRING
+        ]
+        every = self._world.settings.alertmanager.reconcile_every if self._world.alertmanager else LOOK_AGAIN
+        soonest = min([*moments, now + every])
+        return max(soonest, now + ASK_SOON)
+
+    def _count(self, folded: _Folded) -> None:
+        metrics = self._world.metrics
+        for incident in folded.changes.incidents:
+            before = folded.read.incidents.get(incident.id)
+            labels = (incident.runbook, incident.severity.value)
+            if incident.open and not (before and before.open):
+                metrics.incidents_opened.labels(*labels).inc()
+                metrics.detection_seconds.observe(max(0.0, (incident.opened_at - incident.started_at).total_seconds()))
+                if incident.runbook == self._world.rules.current.default.name:
+                    metrics.unmatched.inc()
+            elif before and before.open and not incident.open:
+                metrics.incidents_resolved.labels(*labels).inc()
+                lasted = incident.lasted(incident.updated_at)
+                metrics.resolution_seconds.labels(incident.severity.value).observe(lasted)
+
+
+class _Batch:
+    """Several folds as one change: of each thing the later state."""
+
+    def __init__(self, read: Ledger) -> None:
+        self._incidents, self._alerts, self._hearts = dict(read.incidents), dict(read.alerts), dict(read.hearts)
+        self.ledger = Ledger(self._incidents, self._alerts, self._hearts)
+        self._parts: list[Changes] = []
+
+    def add(self, changes: Changes) -> None:
+        """Advance the ledger by the changes."""
+        self._parts.append(changes)
+        self._incidents.update((incident.id, incident) for incident in changes.incidents)
+        self._alerts.update(((alert.incident_id, alert.key), alert) for alert in changes.alerts)
+        self._hearts.update((heart.key, heart) for heart in changes.hearts)
+
+    def changes(self) -> Changes:
+        """All changes together."""
+        parts = self._parts
+        alerts = dict.fromkeys((alert.incident_id, alert.key) for part in parts for alert in part.alerts)
+        return Changes(
+            incidents=tuple(self._incidents[key] for key in dict.fromkeys(i.id for p in parts for i in p.incidents)),
+            alerts=tuple(self._alerts[key] for key in alerts),
+            hearts=tuple(self._hearts[key] for key in dict.fromkeys(h.key for p in parts for h in p.hearts)),
+            timeline=tuple(entry for part in parts for entry in part.timeline),
+            investigate=tuple(dict.fromkeys(name for part in parts for name in part.investigate)),
+            verify=tuple(dict.fromkeys(name for part in parts for name in part.verify)),
+            reconcile=any(part.reconcile for part in parts),
+            due=tuple(due for part in parts for due in part.due),
+        )

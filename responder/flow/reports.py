@@ -1,0 +1,168 @@
+"""Reports: incidents as they are shown, put together from the store; and what people say about them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from sqlalchemy import Connection
+
+from responder.flow.world import World
+from responder.model.incident import Incident, TimelineEntry, TimelineKind, TrackedAlert
+from responder.model.report import (
+    Advice,
+    Investigated,
+    Investigation,
+    Report,
+    ReportSummary,
+    headline,
+)
+from responder.store import incidents, investigations
+
+WATCHED_AT_MOST = 1000
+
+
+class Reports:
+    """Reads reports, tells which changed, takes acknowledgements and feedback."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def get(self, id: str) -> Report | None:  # noqa: A002 - the web's contract
+        """One incident, whole."""
+        return await self._world.database.read(lambda connection: self._report(connection, id))
+
+    async def list(
+        self,
+        *,
+        status: Sequence[str] = (),
+        severity: Sequence[str] = (),
+        runbook: str = "",
+        text: str = "",
+        limit: int = 200,
+    ) -> Sequence[ReportSummary]:
+        """Incidents that fit, what burns first."""
+
+        def find(connection: Connection) -> list[ReportSummary]:
+            most = 2000 if text else limit
+            found = incidents.find(connection, status=status, severity=severity, runbook=runbook, limit=most)
+            summaries = (self._summary(connection, incident) for incident in found)
+            return [summary for summary in summaries if _mentions(summary, text)][:limit]
+
+        return await self._world.database.read(find)
+
+    @asynccontextmanager
+    async def watch(self) -> AsyncIterator[AsyncIterator[str]]:
+        """Ids of incidents as they change."""
+        changed: asyncio.Queue[str] = asyncio.Queue(WATCHED_AT_MOST)
+
+        def tell(incident_id: str) -> None:
+            if not changed.full():
+                changed.put_nowait(incident_id)
+
+        async def ids() -> AsyncIterator[str]:
+            while True:
+                yield await changed.get()
+
+        stop = self._world.database.listen("incidents", tell)
+        try:
+            yield ids()
+        finally:
+            stop()
+
+    async def acknowledge(self, id: str, by: str) -> bool:  # noqa: A002 - the web's contract
+        """Somebody has it; false where there is no such incident. The first one counts."""
+        now = self._world.clock.now()
+
+        def say(connection: Connection) -> Incident | None:
+            incident = incidents.get(connection, id)
+            if incident is None or incident.acknowledged_at is not None:
+                return incident
+            taken = {"acknowledged_at": now, "acknowledged_by": by, "updated_at": now}
+            changed = incident.model_copy(update={**taken, "revision": incident.revision + 1})
+            incidents.save(connection, changed)
+            text = f"{by or 'Somebody'} has it"
+            incidents.tell(connection, id, TimelineEntry(at=now, kind=TimelineKind.PERSON, text=text))
+            self._world.metrics.acknowledgement_seconds.observe((now - incident.opened_at).total_seconds())
+            return changed
+
+        return await self._world.database.write(say) is not None
+
+    async def feedback(self, id: str, evidence_helpful: bool, by: str) -> bool:  # noqa: A002 - the web's contract
+        """Whether the finding helped; false where there is no such incident."""
+        now = self._world.clock.now()
+
+        def say(connection: Connection) -> bool:
+            if incidents.get(connection, id) is None:
+                return False
+            investigations.save_feedback(connection, id, evidence_helpful, by, now)
+            text = f"{by or 'Somebody'} found the finding {'useful' if evidence_helpful else 'not useful'}"
+            incidents.tell(connection, id, TimelineEntry(at=now, kind=TimelineKind.PERSON, text=text))
+            self._world.metrics.feedback.labels("useful" if evidence_helpful else "not_useful").inc()
+            return True
+
+        return await self._world.database.write(say)
+
+    def _report(self, connection: Connection, incident_id: str) -> Report | None:
+        incident = incidents.get(connection, incident_id)
+        if incident is None:
+            return None
+        investigation = investigations.latest(connection, incident_id) or Investigation()
+        runbook = self._world.runbook(incident.runbook)
+        advice = [Advice(when=when, steps=steps) for when, steps in runbook.advise.items()]
+        return Report(
+            **_shared(incident, investigation, incidents.alerts_of(connection, incident_id)),
+            url=self._url(incident),
+            target=investigation.target,
+            acknowledged_at=incident.acknowledged_at,
+            alerts_truncated=incident.alerts_truncated,
+            cleared=investigation.cleared,
+            unseen=investigation.unseen,
+            remarks=investigation.remarks,
+            evidence=tuple(investigations.evidence_of(connection, incident_id, investigation.number)),
+            advice=tuple(advice),
+            verification=investigations.verification_of(connection, incident_id),
+            timeline=tuple(incidents.timeline_of(connection, incident_id)),
+        )
+
+    def _summary(self, connection: Connection, incident: Incident) -> ReportSummary:
+        investigation = investigations.latest(connection, incident.id) or Investigation()
+        shared = _shared(incident, investigation, incidents.alerts_of(connection, incident.id))
+        return ReportSummary(**shared, url=self._url(incident))
+
+    def _url(self, incident: Incident) -> str:
+        return f"{self._world.settings.base_url}/incidents/{incident.id}"
+
+
+def _shared(incident: Incident, investigation: Investigation, alerts: Sequence[TrackedAlert]) -> dict[str, object]:
+    return {
+        "id": incident.id,
+        "status": incident.status,
+        "severity": incident.severity,
+        "runbook": incident.runbook,
+        "title": incident.title,
+        "headline": headline(incident, investigation),
+        "subject": incident.subject,
+        "opened_at": incident.opened_at,
+        "started_at": incident.started_at,
+        "updated_at": incident.updated_at,
+        "resolved_at": incident.resolved_at,
+        "acknowledged_by": incident.acknowledged_by,
+        "flaps": incident.flaps,
+        "revision": incident.revision,
+        "alerts": tuple(alerts),
+        "findings": investigation.findings,
+        "investigation": Investigated(
+            status=investigation.status,
+            started_at=investigation.started_at,
+            finished_at=investigation.finished_at,
+            number=investigation.number,
+        ),
+    }
+
+
+def _mentions(summary: ReportSummary, text: str) -> bool:
+    if not text:
+        return True
+    words = [summary.id, summary.title, summary.headline, summary.runbook, str(summary.subject)]
+    words += [value for alert in summary.alerts for value in alert.labels.values()]
+    return any(text.casefold() in word.casefold() for word in words)

@@ -1,0 +1,48 @@
+"""Everything a stage may use, made once by the composition root."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import aiohttp
+
+from responder.clients import Alertmanager, Clients, Http
+from responder.clock import Clock
+from responder.detectors import Detectors
+from responder.metrics import Metrics
+from responder.model.runbook import Runbook
+from responder.plugins import Catalog
+from responder.probes import Probe
+from responder.runbooks.loading import Rules
+from responder.settings import Settings
+from responder.sinks import Sink
+from responder.store.database import Database
+
+
+@dataclass(frozen=True)
+class World:
+    """The collaborators of the stages. `clusters` by name; the one named "" serves whoever names none."""
+
+    settings: Settings
+    clock: Clock
+    metrics: Metrics
+    database: Database
+    rules: Rules
+    probes: Catalog[Probe]
+    detectors: Detectors
+    sinks: Mapping[str, Sink]
+    clusters: Mapping[str, Clients]
+    http: Http
+    session: aiohttp.ClientSession
+    alertmanager: Alertmanager | None = None
+
+    def clients(self, cluster: str) -> Clients:
+        """The clients of a cluster; of one that is not configured every question says so."""
+        if cluster in self.clusters:
+            return self.clusters[cluster]
+        if len(self.clusters) == 1 and "" in self.clusters:
+            return self.clusters[""]
+        return Clients(cluster, self.http)
+
+    def runbook(self, name: str) -> Runbook:
+        """The runbook of that name, or the default one if it is gone since."""
+        return self.rules.current.get(name)
