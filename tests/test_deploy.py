@@ -1,0 +1,75 @@
+"""What we tell people to deploy is accepted by the programs that read it."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from responder import plugins, probes, settings
+from responder.probes import Probe
+
+DEPLOY = Path(__file__).parents[1] / "deploy"
+
+
+def manifests() -> list[dict[str, object]]:
+    named = yaml.safe_load((DEPLOY / "kubernetes" / "kustomization.yaml").read_text())["resources"]
+    return [item for name in named for item in yaml.safe_load_all((DEPLOY / "kubernetes" / name).read_text())]
+
+
+@pytest.mark.integration
+def test_alertmanager_accepts_the_receiver() -> None:
+    if not (amtool := shutil.which("amtool")):
+        pytest.skip("amtool is not installed")
+    checked = subprocess.run(
+        [amtool, "check-config", DEPLOY / "alertmanager" / "alertmanager.yml"], capture_output=True, timeout=30
+    )
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_the_receiver_keeps_its_token_in_a_file_and_follows_nobody() -> None:
+    (webhook,) = yaml.safe_load((DEPLOY / "alertmanager" / "alertmanager.yml").read_text())["receivers"][1][
+        "webhook_configs"
+    ]
+    assert webhook["http_config"]["authorization"].keys() == {"credentials_file"}
+    assert webhook["http_config"]["follow_redirects"] is False
+    assert webhook["max_alerts"] == 0
+    assert webhook["send_resolved"] is True
+
+
+def test_the_deployed_settings_are_valid() -> None:
+    assert settings.load(DEPLOY / "kubernetes" / "responder.yaml").auth.configured
+
+
+def test_the_cluster_role_only_reads_and_covers_every_probe() -> None:
+    (role,) = [item for item in manifests() if item["kind"] == "ClusterRole"]
+    granted = set()
+    for rule in role["rules"]:  # type: ignore[attr-defined]
+        assert set(rule["verbs"]) <= {"get", "list"}
+        granted |= {
+            (group, resource, verb)
+            for group in rule["apiGroups"]
+            for resource in rule["resources"]
+            for verb in rule["verbs"]
+        }
+    assert not any(resource == "secrets" for _, resource, _ in granted)
+    catalog = plugins.load(probes, Probe, "probe", dotted=True)  # type: ignore[type-abstract]
+    for plugin in catalog.kinds.values():
+        if any(field.is_required() for field in plugin.model_fields.values()):
+            continue
+        for right in plugin().permissions():
+            assert {(right.group, right.resource, verb) for verb in right.verbs} <= granted
+
+
+def test_the_pod_runs_without_privileges() -> None:
+    (deployment,) = [item for item in manifests() if item["kind"] == "Deployment"]
+    pod = deployment["spec"]["template"]["spec"]  # type: ignore[index]
+    (container,) = pod["containers"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert {"startupProbe", "readinessProbe", "livenessProbe"} <= container.keys()

@@ -1,0 +1,76 @@
+"""The documentation says what the code does."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from docs import generate
+from responder import detectors, plugins, probes, sinks
+from responder.metrics import Metrics
+from responder.probes import Probe
+from responder.settings import Settings
+from responder.sinks import Sink
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("deploy/*.md")])
+
+
+def section(page: str, title: str) -> str:
+    """The text under a heading."""
+    found = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", generate.pages()[page], re.DOTALL | re.MULTILINE)
+    assert found, f"{page} has no section {title}"
+    return found[1]
+
+
+@pytest.mark.parametrize("name", ["probes.md", "sinks.md", "settings.md", "metrics.md", "causes.md"])
+def test_the_generated_pages_are_up_to_date(name: str) -> None:
+    written = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    assert written == generate.pages()[name], "run: make docs"
+
+
+def test_every_probe_is_described_with_its_options() -> None:
+    for kind, probe in plugins.load(probes, Probe, "probe", dotted=True).kinds.items():
+        text = section("probes.md", kind)
+        assert len(text.split()) > 5
+        assert all(f"`{option}`" in text for option in probe.model_fields)
+
+
+def test_every_sink_is_described_with_its_options() -> None:
+    for kind, sink in plugins.load(sinks, Sink, "sink").kinds.items():
+        text = section("sinks.md", kind)
+        assert all(f"`{option}`" in text for option in sink.model_fields)
+
+
+def test_every_setting_is_described() -> None:
+    text = generate.pages()["settings.md"]
+    for name in Settings.model_fields:
+        assert f"| `{name}` | `RESPONDER_{name.upper()}` |" in text
+    undescribed = re.findall(r"^\| (`[^`]+`) .*\|  \|$", text, re.MULTILINE)
+    assert not undescribed
+
+
+def test_every_metric_is_described() -> None:
+    text = generate.pages()["metrics.md"]
+    for family in Metrics().registry.collect():
+        assert f"`{family.name}" in text
+        assert family.documentation
+
+
+def test_every_cause_says_how_to_confirm_and_fix_it() -> None:
+    for slug, cause in detectors.load().causes.items():
+        text = section("causes.md", slug)
+        assert all(part in text for part in (cause.title, cause.meaning, cause.confirm, cause.fix))
+        assert cause.confirm
+        assert cause.fix
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_link_leads_nowhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+def test_the_changelog_has_a_place_for_what_is_new() -> None:
+    assert "## [Unreleased]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
