@@ -13,6 +13,7 @@ from typing import Any
 
 import structlog
 
+from responder.clients.redaction import redact
 from responder.errors import Reason, Temporary
 from responder.intake.problems import Problem
 from responder.metrics import Metrics
@@ -101,9 +102,11 @@ class Journal:
             raise Temporary(f"the refused body is not kept: {error}", Reason.OVERLOADED) from None
 
     async def refused(self) -> list[dict[str, Any]]:
-        """The refused bodies, newest first, ready for JSON. Raises Temporary."""
+        """The refused bodies, newest first, ready for JSON, without secrets. Raises Temporary."""
         found = await self._database.read(notifications.rejected)
-        return [{**item, "received_at": item["received_at"].isoformat()} for item in found]
+        return [
+            {**item, "received_at": item["received_at"].isoformat(), "body": redact(item["body"])} for item in found
+        ]
 
     async def drain(self) -> None:
         """Wait until everything that was given is on disk or was refused."""

@@ -1,17 +1,19 @@
 """Webhook bodies of Alertmanager (version 4, also as Grafana extends it) as notifications.
 
 A clean body is validated in one pass; anything else goes to `responder.intake.repair`, which keeps what
-can be used.
+can be used. Secrets in annotations are hidden; labels are kept as they are, they tell alerts apart.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
+from responder.clients.redaction import redact
 from responder.intake.problems import LIMITS, BadPayload, Problem
 from responder.intake.repair import plausible, repair, unquote
 from responder.model.alert import Alert, AlertStatus, Notification
@@ -86,10 +88,12 @@ def parse(body: bytes, *, id: int, received_at: datetime) -> Notification:  # no
     if wire is None:
         return repair(body, id=id, received_at=received_at)
     status = wire.get("status")
+    # alerts of a group share most of their annotations
+    hidden = cache(redact)
     return Notification(
         id=id,
         received_at=received_at,
-        alerts=_ALERTS.validate_python([_fields(alert) for alert in wire["alerts"]]),
+        alerts=_ALERTS.validate_python([_fields(alert, hidden) for alert in wire["alerts"]]),
         receiver=unquote(wire["receiver"]),
         group_key=wire.get("groupKey", ""),
         group_labels=wire.get("groupLabels", {}),
@@ -118,13 +122,13 @@ def _timed(alert: _WireAlert) -> bool:
     return plausible(alert["startsAt"]) and (alert["status"] == "firing" or plausible(alert.get("endsAt", _NEVER)))
 
 
-def _fields(alert: _WireAlert) -> Mapping[str, Any]:
+def _fields(alert: _WireAlert, hidden: Callable[[str], str]) -> Mapping[str, Any]:
     return {
         "key": alert["fingerprint"],
         "fingerprint": alert["fingerprint"],
         "status": alert["status"],
         "labels": alert["labels"],
-        "annotations": alert["annotations"],
+        "annotations": {name: hidden(text) for name, text in alert["annotations"].items()},
         "starts_at": alert["startsAt"],
         "ends_at": alert.get("endsAt") if alert["status"] == "resolved" else None,
         "generator_url": alert.get("generatorURL", ""),

@@ -13,6 +13,7 @@ from itertools import islice
 
 from pydantic import TypeAdapter, ValidationError
 
+from responder.clients.redaction import redact
 from responder.intake.problems import LIMITS, BadPayload, Notes, Problem
 from responder.model.alert import Alert, AlertStatus, Notification
 
@@ -130,13 +131,14 @@ def _alert(item: object, group_status: AlertStatus | None, received_at: datetime
         notes.remarks.append("startsAt: unknown; the time of receipt is shown")
     if status is AlertStatus.RESOLVED and ends_at is None:
         notes.remarks.append("endsAt: unknown; the time of receipt is shown")
+    annotations = _cut("annotations", _strings(item, "annotations", notes), notes)
     mark = sent or fingerprint(labels)
     return Alert(
         key=mark,
         fingerprint=mark,
         status=status,
         labels=labels,
-        annotations=_cut("annotations", _strings(item, "annotations", notes), notes),
+        annotations={name: redact(text) for name, text in annotations.items()},
         starts_at=starts_at or received_at,
         starts_at_known=starts_at is not None,
         ends_at=(ends_at or received_at) if status is AlertStatus.RESOLVED else None,

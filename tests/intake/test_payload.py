@@ -235,6 +235,14 @@ def test_hostile_text_stays_text() -> None:
     assert read(wire(wire_alert(labels=hostile))).alerts[0].labels == hostile
 
 
+@pytest.mark.parametrize("sent", ["fedcba9876543210", None])
+def test_secrets_in_annotations_are_hidden(sent: str | None) -> None:
+    annotations = {"description": "password=hunter2 at https://anna:hunter3@db.example/x"}
+    [alert] = read(wire(wire_alert(annotations=annotations, fingerprint=sent))).alerts
+    assert "hunter" not in alert.annotations["description"]
+    assert "db.example/x" in alert.annotations["description"]
+
+
 def test_grafanas_fields_beside_alertmanagers_do_no_harm() -> None:
     alert = wire_alert(values=None, valueString="[ var='B' ]", silenceURL="http://g", orgId=1, generatorURL="?orgId=1")
     notification = read(wire(alert, version="1", orgId=1, state="alerting", title="x", routeLabels={"team": "a"}))
