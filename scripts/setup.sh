@@ -60,7 +60,7 @@ venv() {
         echo "Making .venv …"
         "$python" -m venv --clear .venv
     fi
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt pip hatchling
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt pip hatchling editables
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
         --no-build-isolation --editable '.[fast]' --group dev
     touch .venv/installed
