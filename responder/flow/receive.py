@@ -1,6 +1,7 @@
 """Receive: stored deliveries are folded, in order, each exactly once; open incidents are reconciled."""
 
 import asyncio
+import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -47,24 +48,25 @@ class Receiver:
         self._world = world
         self._parse = parse
         self._stored = asyncio.Event()
+        self._changing = asyncio.Lock()
         self._draining = False
 
     async def run(self) -> None:
         """Fold what is stored, now and whenever more comes, until drained."""
-        stop_listening = self._world.database.listen("notifications", lambda _payload: self._stored.set())
-        try:
-            while not self._draining:
-                self._stored.clear()
-                try:
-                    more = await self.fold_some()
-                except Temporary as trouble:
-                    log.warning("receive.waits", error=str(trouble))
-                    await self._world.clock.sleep(1)
-                    continue
-                if not more:
-                    await self._stored.wait()
-        finally:
-            stop_listening()
+        while not self._draining:
+            self._stored.clear()
+            try:
+                more = await self.fold_some()
+            except Temporary as trouble:
+                log.warning("receive.waits", error=str(trouble))
+                await self._world.clock.sleep(1)
+                continue
+            if not more and not self._draining:
+                await self._stored.wait()
+
+    def wake(self) -> None:
+        """There are new deliveries."""
+        self._stored.set()
 
     def drain(self) -> None:
         """Stop after the batch under way."""
@@ -81,20 +83,30 @@ class Receiver:
             metrics.fold_backlog.set(0)
             return False
         started = time.perf_counter()
-        while True:
-            folded = await asyncio.to_thread(self._fold, stored)
-            try:
-                await database.write(lambda connection, folded=folded: self._write(connection, folded))
-                break
-            except incidents.Conflict:
-                log.debug("receive.fold_again")
+        async with self._changing:
+            folded = await self._fold_and_write(stored)
         metrics.fold_seconds.observe(time.perf_counter() - started)
         self._count(folded)
         metrics.fold_backlog.set(await database.read(notifications.backlog))
         return True
 
+    async def _fold_and_write(self, stored: Sequence[Stored]) -> _Folded:
+        """Fold, and once more if an incident was changed meanwhile."""
+        while True:
+            folded = await asyncio.to_thread(self._fold, stored)
+            try:
+                await self._world.database.write(functools.partial(self._write, folded))
+            except incidents.Conflict:
+                log.debug("receive.fold_again")
+            else:
+                return folded
+
     async def reconcile(self, _key: str) -> datetime:
         """Bring open incidents in line with Alertmanager's API, and settle what waited; returns when next."""
+        async with self._changing:
+            return await self._reconcile()
+
+    async def _reconcile(self) -> datetime:
         ledger = await self._world.database.read(incidents.open_ledger)
         now = self._world.clock.now()
         told = await self._ask_alertmanager() if ledger.alerts or ledger.hearts else None
@@ -146,7 +158,7 @@ class Receiver:
         settings = self._world.settings
         return assign(alert, self._world.rules.current, settings.incidents.severities, settings.cluster_label)
 
-    def _write(self, connection: Connection, folded: _Folded) -> None:
+    def _write(self, folded: _Folded, connection: Connection) -> None:
         self._apply(connection, folded.changes, folded.read)
         notifications.mark_folded(connection, folded.ids)
         for number, trouble in folded.unusable.items():

@@ -9,7 +9,6 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy import insert as insert_into
 
-from responder.store.database import announce
 from responder.store.tables import notifications, rejections
 
 
@@ -46,9 +45,7 @@ def insert(connection: Connection, deliveries: Sequence[Delivery]) -> list[int]:
         for delivery in deliveries
     ]
     statement = insert_into(notifications).returning(notifications.c.id, sort_by_parameter_order=True)
-    ids = list(connection.scalars(statement, rows))
-    announce(connection, "notifications")
-    return ids
+    return list(connection.scalars(statement, rows))
 
 
 def to_fold(connection: Connection, *, limit: int, max_bytes: int) -> list[Stored]:

@@ -1,0 +1,210 @@
+"""The composition root: settings become objects, and objects an application. Nothing else constructs."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+import structlog
+from aiohttp import web
+
+import responder.detectors
+import responder.probes
+import responder.sinks
+from responder import plugins
+from responder.clients import Clients
+from responder.clients import alertmanager as alertmanager_client
+from responder.clients import kubernetes as kubernetes_client
+from responder.clients import prometheus as prometheus_client
+from responder.clients.http import AioHttp
+from responder.clock import Clock, SystemClock
+from responder.errors import ConfigError
+from responder.flow import stages
+from responder.flow.housekeeping import Housekeeper
+from responder.flow.publish import Outbox
+from responder.flow.receive import Receiver
+from responder.flow.reports import Reports
+from responder.flow.respond import Responder
+from responder.flow.verify import Verifier
+from responder.flow.world import World
+from responder.intake import webhook
+from responder.intake.authentication import Authenticator
+from responder.intake.journal import Journal
+from responder.intake.payload import parse
+from responder.metrics import Metrics
+from responder.plugins import Catalog
+from responder.probes import Probe
+from responder.queue.embedded import EmbeddedQueue
+from responder.runbooks.loading import Rules, shipped
+from responder.settings import KubernetesSettings, PrometheusSettings, Settings
+from responder.sinks import Sink
+from responder.store import jobs
+from responder.store.database import Database
+from responder.web import setup
+
+log = structlog.get_logger(__name__)
+
+OUTSIDE_TIMEOUT = aiohttp.ClientTimeout(total=120, connect=10)
+INVESTIGATIONS = 48
+"""At most so many at once, so that deliveries and reconciling always find a free worker."""
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What is needed to investigate, without a store: clients, probes, detectors, rules."""
+
+    clusters: Mapping[str, Clients]
+    http: AioHttp
+    session: aiohttp.ClientSession
+    probes: Catalog[Probe]
+    detectors: responder.detectors.Detectors
+    rules: Rules
+
+
+@asynccontextmanager
+async def outside(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIterator[Outside]:
+    """Clients by cluster, probes, detectors and rules. Raises ConfigError."""
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(aiohttp.ClientSession(timeout=OUTSIDE_TIMEOUT))
+        http = AioHttp(session, metrics, clock)
+        stack.push_async_callback(http.close)
+        probes = plugins.load(responder.probes, Probe, "probe", dotted=True)
+        detectors = responder.detectors.load()
+        rules = Rules([shipped(), *settings.rules], probes, detectors, metrics)
+        clusters: dict[str, Clients] = {}
+        wanted: list[tuple[str, KubernetesSettings, PrometheusSettings]] = [
+            ("", settings.kubernetes, settings.prometheus),
+            *((cluster.name, cluster.kubernetes, cluster.prometheus) for cluster in settings.clusters),
+        ]
+        for name, kubernetes, prometheus in wanted:
+            cluster = kubernetes_client.connect(name, kubernetes, metrics, clock)
+            numbers = prometheus_client.connect(name, prometheus, session, metrics, clock)
+            for client in (cluster, numbers):
+                if client is not None:
+                    stack.push_async_callback(client.close)
+            clusters[name] = Clients(name, http, cluster, numbers)
+        yield Outside(clusters, http, session, probes, detectors, rules)
+
+
+def make_sinks(settings: Settings) -> dict[str, Sink]:
+    """The configured sinks by name; raises ConfigError."""
+    catalog = plugins.load(responder.sinks, Sink, "sink")
+    sinks: dict[str, Sink] = {}
+    for place, given in enumerate(settings.sinks):
+        options = dict(given)
+        try:
+            sink = catalog.build(str(options.pop("kind", "")), options)
+        except ConfigError as error:
+            raise ConfigError(f"sinks[{place}]: {error}") from None
+        if sink.name in sinks or "/" in sink.name:
+            raise ConfigError(f"sinks[{place}]: the name {sink.name!r} is taken, or has a '/'")
+        sinks[sink.name] = sink
+    return sinks
+
+
+@asynccontextmanager
+async def world(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIterator[World]:
+    """Everything the stages need, opened; closed at the end."""
+    sinks = make_sinks(settings)
+    async with outside(settings, metrics, clock) as found:
+        database = Database(settings.database)
+        alertmanager = alertmanager_client.connect(settings.alertmanager, found.session, metrics, clock)
+        try:
+            await database.open()
+            yield World(
+                settings=settings,
+                clock=clock,
+                metrics=metrics,
+                database=database,
+                rules=found.rules,
+                probes=found.probes,
+                detectors=found.detectors,
+                sinks=sinks,
+                clusters=found.clusters,
+                http=found.http,
+                session=found.session,
+                alertmanager=alertmanager,
+            )
+        finally:
+            if alertmanager is not None:
+                await alertmanager.close()
+            await database.close()
+
+
+class Service:
+    """The running service: an aiohttp application over a world, with its background tasks."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._receiver = Receiver(world, lambda body, number, at: parse(body, id=number, received_at=at))
+        self._queue = EmbeddedQueue(
+            world.database,
+            world.clock,
+            world.metrics,
+            workers=world.settings.workers,
+            shares={"investigate": min(INVESTIGATIONS, world.settings.workers)},
+        )
+        self._housekeeper = Housekeeper(world)
+        self._reports = Reports(world)
+        self._journal = Journal(
+            world.database,
+            world.metrics,
+            stored=self._receiver.wake,
+            max_pending=world.settings.intake.max_pending,
+            keep_rejected=world.settings.intake.keep_rejected,
+        )
+        self._door = Authenticator(world.settings.auth)
+
+    def application(self) -> web.Application:
+        """The web application; its background tasks start and stop with it."""
+        app = web.Application()
+        app.add_routes(webhook.routes(self._journal, self._door, self._world.settings.intake, self._world.metrics))
+        setup(app, incidents=self._reports, world=self._world, door=self._door)
+        app.cleanup_ctx.append(self._working)
+        return app
+
+    async def _working(self, _app: web.Application) -> AsyncIterator[None]:
+        now = self._world.clock.now()
+
+        def arm(connection: object) -> None:
+            for kind in ("reconcile", "tidy"):
+                jobs.defer(connection, kind, "", now, now)
+
+        await self._world.database.write(arm)
+        outbox = Outbox(self._world, self._reports)
+        handlers = stages(self._receiver, Responder(self._world), outbox, Verifier(self._world), self._housekeeper)
+        tasks = [
+            asyncio.create_task(self._receiver.run(), name="receive"),
+            asyncio.create_task(self._queue.run(handlers), name="queue"),
+        ]
+        watcher = asyncio.create_task(self._housekeeper.watch(), name="gauges")
+        yield
+        await self._journal.drain()
+        self._receiver.drain()
+        self._queue.drain()
+        watcher.cancel()
+        _, late = await asyncio.wait(tasks, timeout=self._world.settings.drain.total_seconds())
+        for task in late:
+            log.warning("service.cut_off", task=task.get_name(), note="it goes on after the next start")
+            task.cancel()
+        await asyncio.gather(*tasks, watcher, return_exceptions=True)
+
+
+@asynccontextmanager
+async def serving(settings: Settings, clock: Clock | None = None) -> AsyncIterator[tuple[str, int]]:
+    """The service, listening; yields host and port. Raises ConfigError."""
+    async with world(settings, Metrics(), clock or SystemClock()) as found:
+        runner = web.AppRunner(Service(found).application(), access_log=None, handle_signals=False)
+        await runner.setup()
+        try:
+            host, port = settings.address
+            site = web.TCPSite(runner, host, port, backlog=1024, shutdown_timeout=5)
+            try:
+                await site.start()
+            except OSError as error:
+                raise ConfigError(f"listen: cannot listen on {settings.listen}: {error.strerror}") from None
+            bound = runner.addresses[0]
+            yield str(bound[0]), int(bound[1])
+        finally:
+            await runner.cleanup()
