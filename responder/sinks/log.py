@@ -1,0 +1,100 @@
+"""The terminal: every incident as a readable block, in colour where a person watches."""
+
+import asyncio
+import sys
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal, TextIO
+
+import aiohttp
+from rich.console import Console
+from rich.text import Text
+
+from responder.model.incident import IncidentStatus
+from responder.model.message import Line, Message
+from responder.sinks import Sink
+
+WIDTH = 96
+MARGIN = 10
+
+_STATUS = {
+    IncidentStatus.FIRING: "bold red",
+    IncidentStatus.UNKNOWN: "bold yellow",
+    IncidentStatus.RESOLVED: "bold green",
+}
+
+
+class Log(Sink):
+    """Writes to standard output or standard error, once for each thing there is to say."""
+
+    stream: Literal["stdout", "stderr"] = "stdout"
+
+    async def deliver(self, message: Message, receipt: str, http: aiohttp.ClientSession) -> str:
+        """Print the message, unless it is what was printed last."""
+        if receipt != message.digest:
+            out = sys.stdout if self.stream == "stdout" else sys.stderr
+            await asyncio.to_thread(_write, out, message)
+        return message.digest
+
+
+def _write(out: TextIO, message: Message) -> None:
+    block = render(message)
+    if out.isatty():
+        Console(file=out, highlight=False, soft_wrap=True).print(_coloured(block, message))
+        return
+    text = "".join(f"{line}\n" for line in ("", *block))
+    encoding = out.encoding or "utf-8"
+    out.write(text.encode(encoding, "replace").decode(encoding))
+    out.flush()
+
+
+def render(message: Message) -> list[str]:
+    """The lines of the block: verdict, why, what it is not, what could not be seen, next steps, alerts."""
+    left = f"{message.severity.value} · {message.since} · {message.place}"
+    right = f"incident {message.key}"
+    lines = [f"{left}{' ' * max(2, WIDTH - len(left) - len(right))}{right}", message.headline]
+    lines += _part("Cause", [message.cause] if message.cause else [])
+    lines += _part("Because", map(_with_references, message.because))
+    lines += _part("Not it", _joined(message.not_it))
+    lines += _part("Not seen", map(_with_references, message.not_seen))
+    lines += _part("Next", (f"{number}. {step.text}" for number, step in enumerate(message.next_steps, start=1)))
+    lines += _part("Alerts", [", ".join(message.alerts)] if message.alerts else [])
+    lines += _part("See", (f"{link.title}: {link.url}" for link in message.links))
+    return [printable(line) for line in lines]
+
+
+def printable(text: str) -> str:
+    """On one line, with what could steer a terminal or turn the text around made visible."""
+    return "".join(_visible(character) for character in text)
+
+
+def _visible(character: str) -> str:
+    if character.isprintable():
+        return character
+    if character in "\t\n\r":
+        return " "
+    return f"\\u{{{ord(character):x}}}" if unicodedata.category(character) != "Zs" else " "
+
+
+def _part(title: str, lines: Iterable[str]) -> Iterator[str]:
+    for position, line in enumerate(lines):
+        yield f"{title if position == 0 else '':<{MARGIN}}{line}"
+
+
+def _joined(lines: Sequence[Line]) -> list[str]:
+    return [" · ".join(_with_references(line) for line in lines)] if lines else []
+
+
+def _with_references(line: Line) -> str:
+    return f"{line.text}  {''.join(f'[{number}]' for number in line.references)}" if line.references else line.text
+
+
+def _coloured(block: Sequence[str], message: Message) -> Text:
+    """Built from plain texts, never from markup."""
+    text = Text("\n")
+    text.append(block[0], style=_STATUS[message.status]).append("\n")
+    text.append(block[1], style="bold").append("\n")
+    for line in block[2:]:
+        text.append(line[:MARGIN], style="dim").append(line[MARGIN:]).append("\n")
+    text.rstrip()
+    return text

@@ -1,0 +1,115 @@
+"""Any HTTP endpoint that takes JSON: the report as `GET /api/v1/incidents/{id}` returns it, at top level."""
+
+import asyncio
+import base64
+import binascii
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from pydantic import Field, SecretStr, field_validator
+from standardwebhooks.webhooks import Webhook as Signer
+
+from responder.errors import Permanent, Reason
+from responder.model.message import Message
+from responder.model.report import Report
+from responder.model.runbook import Duration
+from responder.sinks import Sink
+from responder.sinks._http import post
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of what is posted."""
+    return Report.model_json_schema(mode="serialization")
+
+
+class Webhook(Sink):
+    """Posts the incident as it stands, on each change.
+
+    With a secret the request is signed as Standard Webhooks has it; a secret file may hold several, one a
+    line, so that they can be rotated.
+    """
+
+    url: SecretStr
+    secret: SecretStr | None = Field(default=None, description="`whsec_` and base64")
+    secret_file: Path | None = None
+    token: SecretStr | None = Field(default=None, description="sent as bearer token")
+    token_file: Path | None = None
+    headers: Mapping[str, SecretStr] = Field(default_factory=dict)
+    timeout: Duration = timedelta(seconds=10)
+
+    @field_validator("url")
+    @classmethod
+    def _http(cls, url: SecretStr) -> SecretStr:
+        if not url.get_secret_value().startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
+        return url
+
+    @field_validator("secret")
+    @classmethod
+    def _base64(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and not _decodes(secret.get_secret_value()):
+            raise ValueError("must be base64, with or without whsec_ before it")
+        return secret
+
+    async def deliver(self, message: Message, receipt: str, http: aiohttp.ClientSession) -> str:
+        """Post the report; returns the `webhook-id`.
+
+        The id is made of the digest and the id before it: every retry carries the same, and a state that
+        comes back later (an incident that reopens) another.
+        """
+        secrets, token = await asyncio.to_thread(self._read)
+        text = message.report.model_dump_json()
+        seed = f"{message.key}\n{receipt}\n{message.digest}"
+        number = "msg_" + hashlib.blake2b(seed.encode(), digest_size=16).hexdigest()
+        headers = {name: value.get_secret_value() for name, value in self.headers.items()}
+        given = [*headers.values(), *secrets, token]
+        headers |= {"Content-Type": "application/json", "User-Agent": "responder", "webhook-id": number}
+        headers |= _signed(number, text, secrets)
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        url = self.url.get_secret_value()
+        seconds = self.timeout.total_seconds()
+        await post(http, url, body=text.encode(), headers=headers, timeout=seconds, secrets=[*given, url])
+        return number
+
+    def _read(self) -> tuple[list[str], str]:
+        """Secrets and token as they are now; the files are read each time, so that they can be rotated."""
+        secrets = [self.secret.get_secret_value()] if self.secret else []
+        secrets += _lines(self.secret_file)
+        if bad := [secret for secret in secrets if not _decodes(secret)]:
+            raise Permanent(f"{self.secret_file}: {len(bad)} secrets are not base64", Reason.NOT_CONFIGURED)
+        tokens = [self.token.get_secret_value()] if self.token else _lines(self.token_file)
+        return secrets, tokens[0] if tokens else ""
+
+
+def _signed(number: str, text: str, secrets: list[str]) -> dict[str, str]:
+    """Timestamp, and a signature for each secret, as the Standard Webhooks specification has it."""
+    now = datetime.now(UTC)
+    stamp = {"webhook-timestamp": str(int(now.timestamp()))}
+    if not secrets:
+        return stamp
+    return stamp | {"webhook-signature": " ".join(Signer(secret).sign(number, now, text) for secret in secrets)}
+
+
+def _lines(path: Path | None) -> list[str]:
+    if path is None:
+        return []
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise Permanent(f"{path} cannot be read: {error}", Reason.NOT_CONFIGURED) from None
+    if not any(lines):
+        raise Permanent(f"{path} is empty", Reason.NOT_CONFIGURED)
+    return [line for line in lines if line]
+
+
+def _decodes(secret: str) -> bool:
+    encoded = secret.removeprefix("whsec_")
+    try:
+        return bool(base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True))
+    except (binascii.Error, ValueError):
+        return False

@@ -1,0 +1,220 @@
+"""Messages: what a person reads first, in a fixed order, and when there is something new to read."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from responder.flow.message import NAMES, TEXT, compose, span
+from responder.model.evidence import EvidenceStatus
+from responder.model.incident import AlertState, IncidentStatus
+from responder.model.message import Link
+from responder.model.report import Check, Investigated, InvestigationStatus, Report, Verification
+from responder.model.subject import Subject, Target
+from tests.makers import NOW, evidence
+from tests.sinks.reports import announced, chart, diagnosed, finding, tracked
+
+
+def resolved(**fields: Any) -> Report:
+    ended = {"status": IncidentStatus.RESOLVED, "resolved_at": NOW + timedelta(minutes=8)}
+    return diagnosed(**({**ended, "updated_at": NOW + timedelta(minutes=8)} | fields))
+
+
+def texts(lines: Any) -> list[str]:
+    return [line.text for line in lines]
+
+
+def test_the_first_word_says_what_fires_where_since_when() -> None:
+    message = compose(announced())
+    assert message.stage == "announced"
+    assert message.key == "4f2a"
+    assert message.place == "kubechat-system"
+    assert message.since == "firing 4 min"
+    assert message.headline == "KubePodCrashLooping: looking into it"
+    assert message.cause == ""
+    assert message.because == message.not_it == message.not_seen == ()
+    assert message.alerts == ("KubePodCrashLooping ×3",)
+    assert message.report == announced()
+
+
+def test_the_answer_has_cause_reasons_and_what_to_do() -> None:
+    message = compose(diagnosed())
+    assert message.stage == "diagnosed"
+    assert message.cause == "container api-gateway reached its limit of 512Mi; certain"
+    assert texts(message.because) == [
+        "3 pods: last state OOMKilled, exit code 137",
+        "revision 42 rolled out at 02:58",
+    ]
+    assert texts(message.not_it) == ["node memory (4 nodes without pressure)", "Redis (PONG in 2 ms)"]
+    assert texts(message.not_seen) == ["Loki answered 401: check the token"]
+
+
+def test_references_are_the_positions_of_the_evidence_on_the_page() -> None:
+    message = compose(diagnosed())
+    assert [line.references for line in message.because] == [(2,), (1, 2)]
+    assert [line.references for line in message.not_it] == [(1,), ()]
+
+
+def test_next_steps_are_the_findings_then_the_immediate_advice_each_once() -> None:
+    assert texts(compose(diagnosed()).next_steps) == [
+        "roll back to revision 41",
+        "raise the limit to 1Gi",
+        "look at the previous log",
+    ]
+
+
+def test_without_a_cause_the_message_shows_what_was_seen_the_breached_first() -> None:
+    seen = (evidence("a", summary="fine"), evidence("b", summary="past it", breached=True))
+    late = evidence("c", summary="no answer", status=EvidenceStatus.TIMEOUT)
+    message = compose(diagnosed(findings=(), evidence=(*seen, late)))
+    assert message.stage == "diagnosed"
+    assert message.cause == ""
+    assert [(line.text, line.references) for line in message.because] == [("past it", (2,)), ("fine", (1,))]
+
+
+def test_a_finding_without_reasons_shows_its_evidence() -> None:
+    message = compose(diagnosed(findings=(finding(because=(), explanation=""),)))
+    assert texts(message.because) == ["511Mi of 512Mi", "3 of 5 pods restart"]
+    assert message.cause == "memory limit reached; certain"
+
+
+def test_a_failed_investigation_is_not_waited_for() -> None:
+    failed = Investigated(status=InvestigationStatus.FAILED)
+    assert compose(announced(investigation=failed)).stage == "diagnosed"
+
+
+def test_charts_that_the_finding_rests_on_come_first() -> None:
+    charts = compose(diagnosed()).charts
+    assert [each.query for each in charts] == ["memory", "rate(requests)"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "since"),
+    [
+        ({"status": IncidentStatus.UNKNOWN}, "not heard of lately, began 4 min ago"),
+        ({"flaps": 2}, "firing 4 min, flapped 2×"),
+        ({"acknowledged_at": NOW, "acknowledged_by": "anna"}, "firing 4 min, acknowledged by anna"),
+        ({"acknowledged_at": NOW}, "firing 4 min, acknowledged by somebody"),
+        ({"updated_at": NOW + timedelta(hours=2)}, "firing 2 h 4 min"),
+        ({"started_at": NOW + timedelta(hours=1)}, "firing 0 s"),
+    ],
+)
+def test_since_says_how_it_stands(fields: dict[str, Any], since: str) -> None:
+    assert compose(announced(**fields)).since == since
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (59, "59 s"), (60, "1 min"), (3600, "1 h"), (7500, "2 h 5 min"), (86400, "1 d"), (273_600, "3 d 4 h")],
+)
+def test_spans_have_their_two_largest_units(seconds: int, text: str) -> None:
+    assert span(NOW, NOW + timedelta(seconds=seconds)) == text
+
+
+@pytest.mark.parametrize(
+    ("fields", "place"),
+    [
+        ({"target": Target(cluster="prod", namespace="shop")}, "prod/shop"),
+        ({"target": Target(cluster="prod"), "subject": Subject(kind="Node", name="n1")}, "prod"),
+        ({"target": Target()}, "kubechat-system"),
+        ({"target": Target(), "subject": Subject(kind="Node", name="n1")}, "node/n1"),
+    ],
+)
+def test_the_place_is_as_exact_as_it_is_known(fields: dict[str, Any], place: str) -> None:
+    assert compose(announced(**fields)).place == place
+
+
+def test_a_resolved_incident_says_how_long_it_took_and_asks_for_nothing() -> None:
+    message = compose(resolved())
+    assert message.stage == "resolved"
+    assert message.since == "resolved after 12 min"
+    assert message.next_steps == ()
+
+
+def test_a_resolved_incident_that_is_not_fixed_says_so_and_what_to_do() -> None:
+    checks = (
+        Check(text="success rate at least 0.95", passed=False, seen="0.4", evidence=("memory",)),
+        Check(text="all pods ready", passed=True),
+        Check(text="wscat connects"),
+    )
+    message = compose(resolved(verification=Verification(at=NOW, checks=checks)))
+    assert texts(message.because)[:3] == [
+        "not as it should be: success rate at least 0.95 (0.4)",
+        "verified: all pods ready",
+        "not verified: wscat connects",
+    ]
+    assert message.because[0].references == (4,)
+    assert message.next_steps
+
+
+def test_alerts_are_folded_by_name_with_those_that_are_over() -> None:
+    over = AlertState.RESOLVED
+    alerts = (
+        tracked("A"),
+        tracked("B", number=1),
+        tracked("B", number=2, state=over),
+        tracked("C", state=over),
+        tracked(""),
+    )
+    shown = compose(announced(alerts=alerts, alerts_truncated=7)).alerts
+    assert shown == (
+        "B ×2 (1 resolved)",
+        "A",
+        "C (resolved)",
+        "alert without a name",
+        "7 more that the sender left out",
+    )
+
+
+def test_many_names_are_counted() -> None:
+    alerts = tuple(tracked(f"Alert{number:02}") for number in range(NAMES + 3))
+    assert compose(announced(alerts=alerts)).alerts[-1] == "3 other names"
+
+
+def test_texts_are_on_one_line_and_bounded() -> None:
+    message = compose(announced(headline="a\nb\t c" + "x" * 1000))
+    assert message.headline.startswith("a b c")
+    assert len(message.headline) == TEXT
+
+
+LATER = NOW + timedelta(minutes=9)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"updated_at": LATER},
+        {"revision": 9},
+        {"investigation": Investigated(status=InvestigationStatus.FINISHED, finished_at=LATER, number=2)},
+        {"evidence": (*diagnosed().evidence[:3], evidence("memory", chart("memory", 5), summary="x", at=LATER))},
+        {"alerts": tuple(tracked(number=number + 5) for number in range(3))},
+    ],
+)
+def test_what_moves_by_itself_is_not_news(fields: dict[str, Any]) -> None:
+    assert compose(diagnosed(**fields)).digest == compose(diagnosed()).digest
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"status": IncidentStatus.UNKNOWN},
+        {"severity": "P0"},
+        {"flaps": 1},
+        {"acknowledged_at": NOW, "acknowledged_by": "anna"},
+        {"findings": (finding(confidence="likely"),)},
+        {"findings": (finding(headline="something else"),), "headline": "something else"},
+        {"cleared": ()},
+        {"unseen": ()},
+        {"advice": ()},
+        {"alerts": (tracked(),)},
+        {"alerts": (tracked(state=AlertState.RESOLVED), *(tracked(number=number) for number in (1, 2)))},
+    ],
+)
+def test_what_a_reader_would_see_is_news(fields: dict[str, Any]) -> None:
+    assert compose(diagnosed(**fields)).digest != compose(diagnosed()).digest
+
+
+def test_a_link_is_shown_and_counts() -> None:
+    link = Link(title="Incident", url="http://responder.example")
+    assert compose(announced(), links=[link]).links == (link,)
+    assert compose(announced(), links=[link]).digest != compose(announced()).digest
