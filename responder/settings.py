@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import yaml
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -29,15 +29,24 @@ MEBIBYTE = 1024 * 1024
 PACKAGED_RULES = Path(__file__).parent / "rules"
 
 
-class Basic(Record):
+class Section(Record):
+    """A part of the settings; what stands under a field describes it."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+class Basic(Section):
     """A user of basic authentication."""
 
     username: str
+    """Their name."""
     password: SecretStr | None = None
+    """The password."""
     password_file: Path | None = None
+    """A file that holds it, read again when it changes."""
 
 
-class Auth(Record):
+class Auth(Section):
     """Who may post webhooks and read the pages. Empty: nobody is asked, and only loopback is listened on.
 
     Several tokens may be valid at once, so that they can be rotated. `hmac_secret` checks Grafana's
@@ -45,14 +54,23 @@ class Auth(Record):
     """
 
     tokens: tuple[SecretStr, ...] = ()
+    """Bearer tokens that are accepted."""
     token_files: tuple[Path, ...] = ()
+    """Files that hold one bearer token each."""
     basic: tuple[Basic, ...] = ()
+    """Users of basic authentication."""
     hmac_secret: SecretStr | None = None
+    """The secret that signs the body."""
     hmac_secret_file: Path | None = None
+    """A file that holds it."""
     hmac_header: str = "X-Grafana-Alerting-Signature"
+    """The header that carries the signature."""
     hmac_timestamp_header: str = ""
+    """The header that carries the signed time, where the sender is set to send it."""
     protect_pages: bool = True
+    """Whether pages and JSON API ask too, not only the webhook."""
     allow_public: bool = False
+    """Listen on a public address without asking anybody: something else guards it."""
 
     @property
     def configured(self) -> bool:
@@ -60,44 +78,66 @@ class Auth(Record):
         return bool(self.tokens or self.token_files or self.basic or self.hmac_secret or self.hmac_secret_file)
 
 
-class Intake(Record):
+class Intake(Section):
     """Limits of the webhook."""
 
     max_bytes: int = 64 * MEBIBYTE
+    """The largest body that is read; more is 413."""
     max_pending: int = 10_000
+    """How many deliveries may wait for the disk; more is 503."""
     keep_rejected: int = 100
+    """How many rejected bodies are kept to look at."""
     keep_bodies: Duration = timedelta(days=7)
+    """How long accepted bodies are kept."""
 
 
-class KubernetesSettings(Record):
+class KubernetesSettings(Section):
     """A cluster's API: a kubeconfig (with context), the pod's own account, or a snapshot directory.
 
     `in_cluster` unset: used where a service account is mounted and nothing else is named.
     """
 
     kubeconfig: Path | None = None
+    """A kubeconfig file."""
     context: str = ""
+    """A context of it; empty: its current one."""
     in_cluster: bool | None = None
+    """Whether to use the pod's own service account."""
     snapshot: Path | None = None
+    """A directory of `kubectl get -o json` files, instead of a live API."""
     concurrency: int = Field(default=8, ge=1)
+    """Requests in flight at most."""
     timeout: Duration = timedelta(seconds=10)
+    """The longest that one request may take."""
     cache: Duration = timedelta(seconds=5)
+    """How long an answer is used again."""
     max_items: int = Field(default=5000, ge=1)
+    """Objects of one list that are read at most."""
 
 
-class PrometheusSettings(Record):
+class PrometheusSettings(Section):
     """A Prometheus. `external_url` is what links use, where it differs from `url`."""
 
     url: str = ""
+    """Its address."""
     external_url: str = ""
+    """Its address for people, in links."""
     token: SecretStr | None = None
+    """A bearer token to send."""
     token_file: Path | None = None
+    """A file that holds it."""
     username: str = ""
+    """For basic authentication."""
     password: SecretStr | None = None
+    """For basic authentication."""
     headers: dict[str, SecretStr] = Field(default_factory=dict)
+    """More headers to send, as `X-Scope-OrgID`."""
     concurrency: int = Field(default=8, ge=1)
+    """Requests in flight at most."""
     timeout: Duration = timedelta(seconds=10)
+    """The longest that one request may take."""
     cache: Duration = timedelta(seconds=5)
+    """How long an answer is used again."""
 
     @field_validator("url", "external_url")
     @classmethod
@@ -111,23 +151,31 @@ class AlertmanagerSettings(PrometheusSettings):
     """The Alertmanager that open incidents are reconciled with, and the timing of its route."""
 
     group_interval: Duration = timedelta(minutes=5)
+    """The route's `group_interval`."""
     repeat_interval: Duration = timedelta(hours=4)
+    """The route's `repeat_interval`: how long silence is no news."""
     reconcile_every: Duration = timedelta(minutes=1)
+    """How often open incidents are compared with its API."""
 
 
-class Cluster(Record):
+class Cluster(Section):
     """One of several clusters, named by the alert's cluster label."""
 
     name: str
+    """The value of the alert's cluster label."""
     kubernetes: KubernetesSettings = Field(default_factory=KubernetesSettings)
+    """The cluster's API."""
     prometheus: PrometheusSettings = Field(default_factory=PrometheusSettings)
+    """The cluster's Prometheus."""
 
 
-class Incidents(Record):
+class Incidents(Section):
     """How long a resolved incident can be reopened, and how long incidents are kept."""
 
     reopen_window: Duration = timedelta(minutes=30)
+    """A re-fire within it reopens the incident, later it is a new one."""
     keep: Duration = timedelta(days=90)
+    """How long resolved incidents are kept."""
     severities: dict[str, Severity] = Field(
         default_factory=lambda: {
             "critical": Severity.P1,
@@ -143,30 +191,50 @@ class Incidents(Record):
             "none": Severity.P3,
         }
     )
+    """What the alert's `severity` label means where the runbook does not say."""
 
 
 class Settings(BaseSettings):
     """Everything that `responder serve` can be told."""
 
-    model_config = SettingsConfigDict(env_prefix="RESPONDER_", env_nested_delimiter="__", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="RESPONDER_", env_nested_delimiter="__", extra="forbid", frozen=True, use_attribute_docstrings=True
+    )
 
     listen: str = "127.0.0.1:9095"
+    """Host and port; `:9095` is all addresses."""
     external_url: str = ""
+    """Where links in messages lead to, if not to `listen`."""
     database: str = "sqlite:///responder.db"
+    """URL of the database."""
     rules: tuple[Path, ...] = ()
+    """Folders of runbooks, read in this order after those that are shipped."""
     auth: Auth = Field(default_factory=Auth)
+    """Who may post webhooks and read the pages."""
     intake: Intake = Field(default_factory=Intake)
+    """Limits of the webhook."""
     incidents: Incidents = Field(default_factory=Incidents)
+    """When incidents reopen, and how long they are kept."""
     kubernetes: KubernetesSettings = Field(default_factory=KubernetesSettings)
+    """The cluster, where there is one."""
     prometheus: PrometheusSettings = Field(default_factory=PrometheusSettings)
+    """Its Prometheus."""
     clusters: tuple[Cluster, ...] = ()
+    """The clusters, where there are several."""
     cluster_label: str = "cluster"
+    """The label of an alert that names its cluster."""
     alertmanager: AlertmanagerSettings = Field(default_factory=AlertmanagerSettings)
+    """To notice what webhooks leave out."""
     sinks: tuple[dict[str, Any], ...] = ({"name": "console", "kind": "log"},)
+    """Where incidents are published: see [sinks](sinks.md)."""
     workers: int = Field(default=64, ge=1)
+    """Jobs that run at the same time."""
     drain: Duration = timedelta(seconds=20)
+    """How long work under way may take at shutdown."""
     log_level: str = "info"
+    """`debug`, `info`, `warning` or `error`."""
     log_format: str = "json"
+    """`json`, or `console` for people."""
 
     @property
     def address(self) -> tuple[str, int]:
