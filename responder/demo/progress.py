@@ -1,4 +1,4 @@
-"""The steps of the demo as they are taken: each with a spinner, then a tick and the seconds it took."""
+"""The steps of the demo as they are taken: on a terminal each with a spinner, then a tick and the seconds it took."""
 
 from types import TracebackType
 from typing import Self
@@ -17,11 +17,14 @@ class Steps:
 
     def begin(self, what: str) -> None:
         """The step before is done, this one begins."""
+        if not self._console.is_terminal:
+            self._console.print(f"… {what}", soft_wrap=True, highlight=False, markup=False)
+            return
         self._finish()
         if self._progress is None:
             self._progress = Progress(
                 SpinnerColumn(finished_text="[green]✓[/green]"),
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 TimeElapsedColumn(),
                 console=self._console,
             )

@@ -2,24 +2,17 @@
 
 import re
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from responder.model.runbook import duration
-from responder.settings import PACKAGED_RULES
+from responder.runbooks import loading
 
 WINDOW = timedelta(seconds=15)
 HOLD = timedelta(seconds=2)
 
 _RANGE = re.compile(r"\[([0-9smhdwy]+)((?::[0-9smhdwy]*)?)\]")
-
-
-def folder() -> Path:
-    """Where the rules are: in the installed package, or beside it in a checkout."""
-    beside = Path(__file__).parents[2] / "rules"
-    return PACKAGED_RULES if PACKAGED_RULES.is_dir() else beside
 
 
 def hastened(rules: dict[str, Any]) -> dict[str, Any]:
@@ -33,7 +26,7 @@ def hastened(rules: dict[str, Any]) -> dict[str, Any]:
 
 def shipped() -> dict[str, Any]:
     """The rules of KubeChat's alerts as they are shipped."""
-    rules: dict[str, Any] = yaml.safe_load((folder() / "alerts" / "kubechat.yaml").read_text())
+    rules: dict[str, Any] = yaml.safe_load((loading.shipped() / "alerts" / "kubechat.yaml").read_text())
     return rules
 
 

@@ -167,7 +167,6 @@ def responder_config(folder: Path, ports: dict[str, int], urls: dict[str, str]) 
     return {
         "listen": f"127.0.0.1:{ports['responder']}",
         "database": f"sqlite:///{folder}/responder.db",
-        "rules": [str(rules.folder() / "runbooks")],
         "kubernetes": {"snapshot": str(folder / "cluster"), "cache": "1s"},
         "prometheus": {"url": urls["prometheus"], "cache": "1s"},
         "alertmanager": {"url": urls["alertmanager"], "group_interval": "5s", "reconcile_every": "10s"},
