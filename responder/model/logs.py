@@ -1,0 +1,230 @@
+"""Log lines: which belong together, how bad they are, and what the last error was."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from responder.model.evidence import LogGroup
+from responder.model.failures import failure
+
+LONGEST = 2000
+"""Characters of a line that are looked at."""
+TROUBLED = ("warning", "error", "fatal")
+_LEVELS: Mapping[str, str] = {
+    **dict.fromkeys(("trace", "debug", "verbose", "fine", "finer", "finest"), "debug"),
+    **dict.fromkeys(("info", "information", "notice", "log", "note", "system"), "info"),
+    **dict.fromkeys(("warn", "warning"), "warning"),
+    **dict.fromkeys(("err", "error", "severe", "failure"), "error"),
+    **dict.fromkeys(("fatal", "crit", "critical", "alert", "emerg", "emergency", "panic", "dpanic"), "fatal"),
+}
+_KLOG = re.compile(r"([IWEF])\d{4} \d\d:\d\d:\d\d\.\d+\s")
+_KLOG_LEVELS = {"I": "info", "W": "warning", "E": "error", "F": "fatal"}
+_REDIS = re.compile(r"\d+:[XCSM] .{10,40} ([.\-*#]) ")
+_KEY = re.compile(r"""(?:^|[\s{,])"?(?:level|lvl|severity|loglevel|levelname)"?\s*[=:]\s*"?([A-Za-z]+)""")
+_WORD = re.compile(r"(?:^|[\s\[(|<:])([A-Za-z]+)(?=[\s\])|>:])")
+_LOUD = re.compile(r"\b(panic:|fatal error:|FATAL|Traceback \(most recent call last\)|Exception in thread |Unhandled )")
+_ERRORLIKE = re.compile(
+    r"^(?:Caused by: )?(?:[\w$]+\.)*[A-Z][\w$]*(?:Error|Exception|Failure|Fault|Exit|Interrupt)\b(?::|$)"
+    r"|^(?:npm ERR!|sh: |bash: |/bin/\w+: |exec |standard_init_linux|error:|Error:)"
+)
+_TIME = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:?\d\d)\s?")
+
+_FRAME = re.compile(r"^\s+(?:at\s|\.\.\. \d+ (?:more|common)|File \"|\^+|~+)|^\s*(?:Caused by|Suppressed): |^\t")
+_GO_FRAME = re.compile(r"^(?:goroutine \d+ \[|created by |[\w./*()\[\]-]+\(.*\)$|\[signal |exit status \d|main\.)")
+_PYTHON_END = re.compile(r"^(?:[A-Za-z_][\w.]*)(?::\s|$)")
+
+_MASKS: Sequence[tuple[re.Pattern[str], str]] = (
+    (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?"), "<time>"),
+    (re.compile(r"\b\d{1,2}:\d\d:\d\d(?:[.,]\d+)?\b"), "<time>"),
+    (re.compile(r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b"), "<id>"),
+    (re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b"), "<address>"),
+    (re.compile(r"\[[0-9a-fA-F:]*::[0-9a-fA-F:]*\](?::\d+)?"), "<address>"),
+    (re.compile(r"\b0x[0-9a-fA-F]+\b"), "<hex>"),
+    (re.compile(r"\b(?=[0-9a-fA-F]*\d)(?=[0-9a-fA-F]*[a-fA-F])[0-9a-fA-F]{8,}\b"), "<hex>"),
+    (re.compile(r"\b(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{20,}\b"), "<id>"),
+    (re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?(?=(?:[a-zA-Zµ%]{1,3})?(?:\W|$))"), "<n>"),
+)
+
+
+@dataclass(frozen=True)
+class LogRecord:
+    """What a program said at once: a line, with the stack trace that followed it.
+
+    `text` is what matters: the message, of a trace its root cause. `raw` is the first line as written.
+    """
+
+    text: str
+    raw: str
+    level: str = ""
+    at: datetime | None = None
+    trace: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def troubled(self) -> bool:
+        """Whether it says that something is wrong."""
+        return self.level in TROUBLED
+
+
+def stamped(line: str) -> tuple[datetime | None, str]:
+    """A line without the timestamp that the API puts before it (`timestamps=true`)."""
+    found = _TIME.match(line)
+    if not found:
+        return None, line
+    fraction = (found[2] or "")[:7]
+    zone = "+00:00" if found[3] == "Z" else found[3]
+    try:
+        return datetime.fromisoformat(found[1] + fraction + zone), line[found.end() :]
+    except ValueError:
+        return None, line
+
+
+def level(text: str) -> str:
+    """The level of a line: `debug`, `info`, `warning`, `error`, `fatal`, or empty where nothing tells."""
+    if found := _KLOG.match(text):
+        return _KLOG_LEVELS[found[1]]
+    if found := _REDIS.match(text):
+        return "warning" if found[1] == "#" else "info"
+    if (found := _KEY.search(text[:600])) and (known := _LEVELS.get(found[1].lower())):
+        return known
+    if _LOUD.search(text[:300]):
+        return "fatal"
+    for found in _WORD.finditer(text[:160]):
+        word = found[1]
+        if (word.isupper() or text[found.start(1) - 1 : found.start(1)] == "[") and (
+            known := _LEVELS.get(word.lower())
+        ):
+            return known
+    if _ERRORLIKE.match(text):
+        return "error"
+    return "error" if failure(text) else ""
+
+
+def template(text: str) -> str:
+    """The line with its variable parts masked: times, addresses, identifiers, numbers."""
+    masked = text[:LONGEST]
+    for pattern, mask in _MASKS:
+        masked = pattern.sub(mask, masked)
+    return " ".join(masked.split())
+
+
+def records(lines: Iterable[str]) -> Iterator[LogRecord]:
+    """The records of a log; the lines of a stack trace belong to the line that began it."""
+    head: tuple[datetime | None, str] | None = None
+    rest: list[str] = []
+    for line in lines:
+        at, text = stamped(line[:LONGEST].rstrip("\r\n"))
+        if not text.strip():
+            continue
+        if head is not None and _continues(head[1], rest, text):
+            rest.append(text)
+            continue
+        if head is not None:
+            yield _record(head, rest)
+        head, rest = (at, text), []
+    if head is not None:
+        yield _record(head, rest)
+
+
+def group(lines: Iterable[str]) -> tuple[LogGroup, ...]:
+    """The lines that say something is wrong, alike ones counted, the most frequent first."""
+    found: dict[str, LogGroup] = {}
+    for record in records(lines):
+        if not record.troubled:
+            continue
+        key = template(record.text)
+        before = found.get(key)
+        found[key] = LogGroup(
+            template=key,
+            example=record.text if before is None else before.example,
+            count=before.count + 1 if before else 1,
+            level=record.level,
+            first=before.first if before and before.first else record.at,
+            last=record.at or (before.last if before else None),
+        )
+    return tuple(sorted(found.values(), key=lambda item: -item.count))
+
+
+def last_error(lines: Iterable[str]) -> str:
+    """The last thing a program said about its failure, or empty: the root cause of the last trace,
+    else the last error. A fatal message counts more than errors after it.
+    """
+    last = fatal = ""
+    for record in records(lines):
+        if record.level == "fatal" or (record.level == "error" and record.trace):
+            fatal = record.text
+        if record.level in ("error", "fatal"):
+            last = record.text
+    return fatal or last
+
+
+def _continues(head: str, rest: Sequence[str], text: str) -> bool:
+    if head.startswith("Traceback (most recent call last)") or "Traceback (most recent call last)" in head:
+        ended = rest and _PYTHON_END.match(rest[-1]) and not rest[-1].startswith(" ")
+        return not ended
+    if "panic:" in head[:80] or head.startswith("fatal error:"):
+        return bool(_GO_FRAME.match(text) or text.startswith("\t"))
+    return bool(_FRAME.match(text))
+
+
+def _record(head: tuple[datetime | None, str], rest: Sequence[str]) -> LogRecord:
+    at, raw = head
+    said, found = _structured(raw)
+    text = said or raw.strip()
+    if rest:
+        text = _cause(text, rest)
+        found = found or level(raw)
+        found = found if found in ("error", "fatal", "warning") else "error"
+    return LogRecord(text, raw, found or level(raw), at, tuple(rest))
+
+
+def _cause(text: str, rest: Sequence[str]) -> str:
+    """The root cause of a trace: Java's last `Caused by`, the last line of Python's, else its first line."""
+    if "Traceback (most recent call last)" in text:
+        ends = [line for line in rest if not line.startswith((" ", "\t"))]
+        return ends[-1].strip() if ends else text
+    caused = [line.strip().removeprefix("Caused by: ") for line in rest if line.strip().startswith("Caused by: ")]
+    return caused[-1] if caused else text
+
+
+def _structured(raw: str) -> tuple[str, str]:
+    """Message and level of a line of JSON, empty where it is none."""
+    start = raw.find("{")
+    if start < 0 or start > 40 or not raw.rstrip().endswith("}"):
+        return "", ""
+    try:
+        found = json.loads(raw[start:])
+    except (ValueError, RecursionError):
+        return "", ""
+    if not isinstance(found, dict):
+        return "", ""
+    message = _text(found, "message", "msg", "log", "event", "short_message")
+    error = _text(found, "error", "err", "exception", "cause", "stack_trace", "stack")
+    if error and error.splitlines()[0] not in message:
+        message = f"{message}: {error.splitlines()[0]}" if message else error.splitlines()[0]
+    severity = _text(found, "level", "severity", "lvl", "levelname", "log.level")
+    return message.strip(), _numbered(severity) or _LEVELS.get(severity.lower(), "") or _implied(message)
+
+
+def _implied(message: str) -> str:
+    return "error" if failure(message) else ""
+
+
+def _numbered(severity: str) -> str:
+    """Levels of bunyan and pino: 10 trace … 60 fatal."""
+    if not severity.isdigit():
+        return ""
+    steps = ((60, "fatal"), (50, "error"), (40, "warning"), (30, "info"))
+    return next((name for least, name in steps if int(severity) >= least), "debug")
+
+
+def _text(found: Mapping[str, Any], *names: str) -> str:
+    for name in names:
+        value = found.get(name)
+        if isinstance(value, Mapping):
+            value = value.get("message") or value.get("msg")
+        if isinstance(value, str | int) and not isinstance(value, bool) and str(value):
+            return str(value)
+    return ""
