@@ -1,85 +1,85 @@
-"""A working copy of the ledger: how the state of one alert moves, and what that does to its incident. Pure."""
+"""The working copy of a ledger: alerts move, and what that does to their incidents follows at the end. Pure."""
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal
 
 from responder.model.alert import Alert
-from responder.model.incident import (
-    AlertState,
-    Incident,
-    IncidentStatus,
-    TimelineEntry,
-    TimelineKind,
-    TrackedAlert,
-)
+from responder.model.incident import AlertState, Incident, IncidentStatus, TimelineEntry, TimelineKind, TrackedAlert
+from responder.model.labels import owner_of_pod, subject_of
 from responder.model.ledger import Assignment, Changes, Due, FoldRules, Heart, Ledger
+from responder.model.subject import Subject
 
 NAMED_AT_MOST = 5
 
 
 class Bookkeeping:
-    """Collects what changes; `changes` says it all."""
+    """Takes down what happens at one moment; `changes` says what it comes to."""
 
     def __init__(self, ledger: Ledger, rules: FoldRules, now: datetime) -> None:
         self.rules = rules
         self.now = now
+        self.reconcile = False
+        self._before = ledger
         self._incidents = dict(ledger.incidents)
         self._alerts = dict(ledger.alerts)
         self._hearts = dict(ledger.hearts)
-        self._known = ledger
+        self._members: dict[str, dict[str, None]] = defaultdict(dict)
+        for incident_id, key in ledger.alerts:
+            self._members[incident_id][key] = None
+        self._holder: dict[str, str] = {}
+        self._latest: dict[str, str] = {}
+        for incident in sorted(ledger.incidents.values(), key=lambda known: (known.opened_at, known.id)):
+            self._latest[incident.identity] = incident.id
+            self._holder.update(dict.fromkeys(self._members[incident.id], incident.id))
         self._changed_alerts: dict[tuple[str, str], None] = {}
         self._changed_hearts: dict[str, None] = {}
-        self._touched: dict[str, None] = {}
-        self._members: dict[str, dict[str, TrackedAlert]] = defaultdict(dict)
-        self._latest: dict[str, TrackedAlert] = {}
-        for (incident_id, key), alert in ledger.alerts.items():
-            self._members[incident_id][key] = alert
-            if key not in self._latest or self._latest[key].last_seen <= alert.last_seen:
-                self._latest[key] = alert
-        self._by_identity: dict[str, Incident] = {}
-        for incident in sorted(ledger.incidents.values(), key=lambda item: (item.opened_at, item.id)):
-            self._by_identity[incident.identity] = incident
-        self._said: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
-        self._timeline: list[tuple[str, TimelineEntry]] = []
-        self._investigate: dict[str, None] = {}
+        self._touched: dict[str, _Touched] = {}
+        self._kinds: dict[str, set[str]] = {}
         self._due: dict[Due, None] = {}
-        self.reconcile = False
+
+    @property
+    def hearts(self) -> Sequence[Heart]:
+        """All dead man's switches of the ledger."""
+        return tuple(self._hearts.values())
+
+    @property
+    def alerts(self) -> Sequence[TrackedAlert]:
+        """All alerts, each as its latest incident has it."""
+        return tuple(self._alerts[holder, key] for key, holder in self._holder.items())
 
     def tracked(self, key: str) -> TrackedAlert | None:
         """What is known of an alert, in its latest incident."""
-        return self._latest.get(key)
+        holder = self._holder.get(key)
+        return None if holder is None else self._alerts[holder, key]
 
     def heart(self, key: str) -> Heart | None:
         """A dead man's switch."""
         return self._hearts.get(key)
 
-    @property
-    def hearts(self) -> Iterable[Heart]:
-        """All of them."""
-        return tuple(self._hearts.values())
-
-    @property
-    def alerts(self) -> Iterable[TrackedAlert]:
-        """All tracked alerts."""
-        return tuple(self._alerts.values())
-
     def incident(self, incident_id: str) -> Incident:
-        """An incident as it is so far."""
+        """An incident as it was, or was just opened."""
         return self._incidents[incident_id]
 
-    def latest_of(self, identity: str) -> Incident | None:
-        """The newest incident of an identity."""
-        found = self._by_identity.get(identity)
-        return self._incidents[found.id] if found else None
+    def goes_on(self, incident: Incident) -> bool:
+        """Whether what fires now still belongs to the incident: it is open, or can be reopened."""
+        if self._latest.get(incident.identity) != incident.id:
+            return False
+        return incident.resolved_at is None or self.now - incident.resolved_at <= self.rules.reopen_window
 
     def join(self, alert: Alert, assignment: Assignment, state: AlertState) -> TrackedAlert:
-        """A new episode of an alert: in the open incident of its identity, in one to reopen, or in a new one."""
-        incident = self._home(alert, assignment, state)
-        before = self._members[incident.id].get(alert.key)
+        """A new episode of an alert: in the incident of its identity that goes on, else in a new one."""
+        latest = self._latest.get(assignment.identity)
+        if latest is None or not self.goes_on(self._incidents[latest]):
+            latest = self._open(alert, assignment)
+        previous = self.tracked(alert.key)
+        if previous is not None and previous.incident_id != latest and previous.state is AlertState.HELD:
+            self.put(previous, state=AlertState.RESOLVED, hold_until=None)
+        before = self._alerts.get((latest, alert.key))
         tracked = TrackedAlert(
-            incident_id=incident.id,
+            incident_id=latest,
             key=alert.key,
             fingerprint=alert.fingerprint,
             state=state,
@@ -88,47 +88,36 @@ class Bookkeeping:
             generator_url=alert.generator_url,
             starts_at=alert.starts_at,
             starts_at_known=alert.starts_at_known,
-            ends_at=alert.ends_at,
+            ends_at=(alert.ends_at or self.now) if state is AlertState.RESOLVED else None,
             first_seen=before.first_seen if before else self.now,
             last_seen=self.now,
             episodes=before.episodes + 1 if before else 1,
             receivers=before.receivers if before else (),
         )
+        touched = self._touch(latest)
         if state is AlertState.FIRING:
-            self._bring(incident, tracked, assignment, again=before is not None)
-        self.put(tracked, "fires" if state is AlertState.FIRING else "is told as resolved, it was never told as firing")
-        return tracked
+            touched.severities.append(assignment.severity)
+            touched.began.append(alert.starts_at)
+            touched.news |= before is None and self._is_news(latest, alert.name, assignment.subject)
+        return self._replace(tracked, "Fires" if state is AlertState.FIRING else "Resolved, was never told as firing")
 
-    def put(self, alert: TrackedAlert, said: str = "") -> None:
-        """The new state of an alert; `said` is what the timeline tells, nothing if it is not worth showing."""
-        place = (alert.incident_id, alert.key)
-        self._alerts[place] = alert
-        self._members[alert.incident_id][alert.key] = alert
-        self._latest[alert.key] = alert
-        self._changed_alerts[place] = None
-        if said:
-            self._touched[alert.incident_id] = None
-            self._said[alert.incident_id][said][alert.name or alert.key] += 1
+    def put(self, alert: TrackedAlert, said: str = "", **changed: Any) -> TrackedAlert:
+        """Change an alert; `said` is what the timeline tells of it."""
+        changed = {name: value for name, value in changed.items() if getattr(alert, name) != value}
+        if not said and not changed:
+            return alert
+        return self._replace(alert.model_copy(update=changed), said, quiet=changed.keys() <= _QUIET)
 
     def flap(self, incident_id: str) -> None:
-        """An episode ended and another began."""
-        incident = self._incidents[incident_id]
-        self._incidents[incident_id] = incident.model_copy(update={"flaps": incident.flaps + 1})
-        self._touched[incident_id] = None
-
-    def reopen(self, alert: TrackedAlert, said: str) -> None:
-        """An alert that was resolved or held fires after all: its own incident goes on."""
-        incident = self._incidents[alert.incident_id]
-        if not incident.open:
-            self._reopened(incident)
-        self.put(alert, said)
+        """An episode ended and another began without a word of it."""
+        self._touch(incident_id).flapped = True
 
     def set_truncated(self, incident_id: str, count: int) -> None:
-        """How many alerts the sender left out."""
-        incident = self._incidents[incident_id]
-        if incident.alerts_truncated != count:
-            self._incidents[incident_id] = incident.model_copy(update={"alerts_truncated": count})
-            self._touched[incident_id] = None
+        """How many alerts of the incident the sender left out."""
+        if self._incidents[incident_id].alerts_truncated != count:
+            self._incidents[incident_id] = self._incidents[incident_id].model_copy(update={"alerts_truncated": count})
+            said = f"Alerts left out by the sender: {count}" if count else "Alerts that were left out are known now"
+            self._touch(incident_id).said[said].update(())
 
     def put_heart(self, heart: Heart) -> None:
         """The new state of a dead man's switch."""
@@ -137,130 +126,164 @@ class Bookkeeping:
         if not heart.stopped:
             self.wake("overdue", heart.due_at)
 
-    def wake(self, what: str, at: datetime) -> None:
+    def wake(self, what: Literal["settle", "overdue"], at: datetime) -> None:
         """Look again then."""
-        self._due[Due("settle" if what == "settle" else "overdue", at)] = None
+        self._due[Due(what, at)] = None
 
     def changes(self) -> Changes:
         """Everything that changed."""
-        verify = [incident_id for incident_id in self._touched if self._settle(incident_id)]
-        for incident_id, said in self._said.items():
-            for text, names in said.items():
-                self._tell(incident_id, TimelineKind.ALERT, f"{_listing(names)} {text}")
+        for incident_id, touched in self._touched.items():
+            self._settle(incident_id, touched)
+        concerned = self._touched.items()
         return Changes(
             incidents=tuple(self._incidents[incident_id] for incident_id in self._touched),
             alerts=tuple(self._alerts[place] for place in self._changed_alerts),
             hearts=tuple(self._hearts[key] for key in self._changed_hearts),
-            timeline=tuple(sorted(self._timeline, key=lambda item: _ORDER[item[1].kind])),
-            investigate=tuple(name for name in self._investigate if self._incidents[name].open),
-            verify=tuple(verify),
+            timeline=tuple((name, entry) for name, known in concerned for entry in known.entries(self.now)),
+            investigate=tuple(name for name, known in concerned if known.news and self._incidents[name].open),
+            verify=tuple(name for name, known in concerned if known.ended),
             reconcile=self.reconcile,
             due=tuple(self._due),
         )
 
-    def _home(self, alert: Alert, assignment: Assignment, state: AlertState) -> Incident:
-        incident = self.latest_of(assignment.identity)
-        firing = state is AlertState.FIRING
-        if incident is not None and incident.open:
-            return incident
-        if incident is not None and incident.resolved_at is not None:
-            recent = self.now - incident.resolved_at <= self.rules.reopen_window
-            if recent and firing:
-                return self._reopened(incident)
-            if recent:
-                return incident
-        return self._opened(alert, assignment, state)
+    def _touch(self, incident_id: str) -> "_Touched":
+        return self._touched.setdefault(incident_id, _Touched())
 
-    def _opened(self, alert: Alert, assignment: Assignment, state: AlertState) -> Incident:
-        began = min(alert.starts_at, self.now)
+    def _replace(self, alert: TrackedAlert, said: str, *, quiet: bool = False) -> TrackedAlert:
+        place = (alert.incident_id, alert.key)
+        self._alerts[place] = alert
+        self._members[alert.incident_id][alert.key] = None
+        self._holder[alert.key] = alert.incident_id
+        self._changed_alerts[place] = None
+        if said or not quiet:
+            touched = self._touch(alert.incident_id)
+            if said:
+                touched.said[said][alert.name or alert.key] += 1
+        return alert
+
+    def _open(self, alert: Alert, assignment: Assignment) -> str:
         name = alert.name or assignment.runbook.metadata.title
-        incident = Incident(
-            id=incident_id(assignment.identity, alert),
+        incident_id = self._free_id(assignment.identity, alert)
+        self._incidents[incident_id] = Incident(
+            id=incident_id,
             identity=assignment.identity,
             runbook=assignment.runbook.name,
             title=f"{name} on {assignment.subject}" if assignment.subject.name else name,
             group=assignment.group,
             subject=assignment.subject,
             severity=assignment.severity,
-            status=IncidentStatus.FIRING if state is AlertState.FIRING else IncidentStatus.RESOLVED,
+            status=IncidentStatus.FIRING,
             opened_at=self.now,
-            started_at=began,
+            started_at=min(alert.starts_at, self.now),
             updated_at=self.now,
-            resolved_at=None if state is AlertState.FIRING else alert.ends_at or self.now,
             revision=0,
         )
-        self._incidents[incident.id] = incident
-        self._by_identity[incident.identity] = incident
-        self._touched[incident.id] = None
-        if state is AlertState.FIRING:
-            self._investigate[incident.id] = None
-            self._tell(
-                incident.id, TimelineKind.INCIDENT, f"Opened as {incident.severity} with runbook {incident.runbook}"
-            )
-        return incident
+        self._latest[assignment.identity] = incident_id
+        return incident_id
 
-    def _reopened(self, incident: Incident) -> Incident:
-        again = {"status": IncidentStatus.FIRING, "resolved_at": None, "flaps": incident.flaps + 1}
-        reopened = incident.model_copy(update=again)
-        self._incidents[incident.id] = reopened
-        self._touched[incident.id] = None
-        self._investigate[incident.id] = None
-        self._tell(incident.id, TimelineKind.INCIDENT, "Reopened: it fires again")
-        return reopened
+    def _free_id(self, identity: str, alert: Alert) -> str:
+        """The same for everybody who opens an incident for this episode; another where that one is over."""
+        told = f"{identity}\n{alert.key}\n{alert.starts_at.astimezone(UTC).isoformat()}"
+        incident_id = _digest(told)
+        return _digest(f"{told}\n{self.now.isoformat()}") if incident_id in self._incidents else incident_id
 
-    def _bring(self, incident: Incident, alert: TrackedAlert, assignment: Assignment, *, again: bool) -> None:
-        """What a firing alert that is new to an incident does to it."""
-        incident = self._incidents[incident.id]
-        update: dict[str, object] = {}
-        if assignment.severity < incident.severity:
-            update["severity"] = assignment.severity
-        if alert.starts_at < incident.started_at:
-            update["started_at"] = alert.starts_at
-        if update:
-            self._incidents[incident.id] = incident.model_copy(update=update)
-        names = {member.name for member in self._members[incident.id].values() if member.state is AlertState.FIRING}
-        if not again and alert.name not in names:
-            self._investigate[incident.id] = None
+    def _is_news(self, incident_id: str, name: str, subject: Subject) -> bool:
+        """Whether the incident has no alert of this name yet, or none about this thing."""
+        if incident_id not in self._before.incidents:
+            return False
+        if incident_id not in self._kinds:
+            members = [self._alerts[incident_id, key] for key in self._members[incident_id]]
+            self._kinds[incident_id] = {kind for known in members for kind in _kinds(known.name, known.labels)}
+        known, new = self._kinds[incident_id], {f"alert {name}", f"about {_family(subject)}"}
+        self._kinds[incident_id] = known | new
+        return not new <= known
 
-    def _settle(self, incident_id: str) -> bool:
-        """Bring the incident in line with its alerts; whether it became resolved just now."""
+    def _settle(self, incident_id: str, touched: "_Touched") -> None:
+        """Bring an incident in line with its alerts."""
+        before = self._before.incidents.get(incident_id)
         incident = self._incidents[incident_id]
-        states = {alert.state for alert in self._members[incident_id].values()}
-        before = self._known.incidents.get(incident_id)
-        if AlertState.FIRING in states:
-            status = IncidentStatus.FIRING
-        elif AlertState.UNKNOWN in states:
-            status = IncidentStatus.UNKNOWN
-        else:
-            status = IncidentStatus.RESOLVED
-        resolved_at = incident.resolved_at
-        if status is IncidentStatus.RESOLVED:
-            ends = [alert.ends_at for alert in self._members[incident_id].values() if alert.ends_at]
-            resolved_at = min(max(ends, default=self.now), self.now)
-        update = {
+        members = [self._alerts[incident_id, key] for key in self._members[incident_id]]
+        status = _status(alert.state for alert in members)
+        was_open, is_open = before is not None and before.open, status is not IncidentStatus.RESOLVED
+        reopened = is_open and before is not None and not before.open
+        severities = touched.severities if reopened else [incident.severity, *touched.severities]
+        update: dict[str, object] = {
             "status": status,
-            "resolved_at": resolved_at if status is IncidentStatus.RESOLVED else None,
+            "severity": min(severities, default=incident.severity),
+            "started_at": min([incident.started_at, *touched.began]),
             "updated_at": self.now,
-            "revision": (before.revision if before else 0) + 1,
+            "resolved_at": None,
+            "flaps": incident.flaps + (1 if reopened or touched.flapped else 0),
+            "revision": incident.revision + 1,
         }
+        if not is_open:
+            ends = max((alert.ends_at for alert in members if alert.ends_at), default=self.now)
+            update["resolved_at"] = max(incident.started_at, min(ends, self.now))
         self._incidents[incident_id] = incident.model_copy(update=update)
-        was_open = before is not None and before.open
-        if status is IncidentStatus.RESOLVED and was_open:
-            self._tell(incident_id, TimelineKind.INCIDENT, "Resolved: no alert of it fires any more")
-            return True
-        return False
-
-    def _tell(self, incident_id: str, kind: TimelineKind, text: str) -> None:
-        self._timeline.append((incident_id, TimelineEntry(at=self.now, kind=kind, text=text)))
+        touched.ended = was_open and not is_open
+        touched.news |= is_open and not was_open
+        touched.verdict = _verdict(before, self._incidents[incident_id])
 
 
-_ORDER = {TimelineKind.ALERT: 0, TimelineKind.INCIDENT: 1}
+_QUIET = {"last_seen", "receivers", "labels", "annotations", "generator_url"}
 
 
-def incident_id(identity: str, alert: Alert) -> str:
-    """The same for everybody who opens an incident for this episode of this alert."""
-    told = f"{identity}|{alert.key}|{alert.starts_at.isoformat()}"
-    return hashlib.sha256(told.encode()).hexdigest()[:12]
+class _Touched:
+    """What happened to one incident."""
+
+    def __init__(self) -> None:
+        self.severities: list[Any] = []
+        self.began: list[datetime] = []
+        self.flapped = False
+        self.news = False
+        self.ended = False
+        self.verdict = ""
+        self.said: dict[str, Counter[str]] = defaultdict(Counter)
+
+    def entries(self, now: datetime) -> Iterable[TimelineEntry]:
+        """The lines of the timeline: what the alerts did, and what it came to."""
+        for said, names in self.said.items():
+            text = f"{said}: {_listing(names)}" if names else said
+            yield TimelineEntry(at=now, kind=TimelineKind.ALERT, text=text)
+        if self.verdict:
+            yield TimelineEntry(at=now, kind=TimelineKind.INCIDENT, text=self.verdict)
+
+
+def _status(states: Iterable[AlertState]) -> IncidentStatus:
+    found = set(states)
+    if AlertState.FIRING in found:
+        return IncidentStatus.FIRING
+    return IncidentStatus.UNKNOWN if AlertState.UNKNOWN in found else IncidentStatus.RESOLVED
+
+
+def _verdict(before: Incident | None, after: Incident) -> str:
+    """What became of the incident, in words; empty if it is as it was."""
+    if before is None:
+        return f"Opened as {after.severity}, runbook {after.runbook}" if after.open else "Recorded: it was over already"
+    if before.status is after.status:
+        worse = after.severity < before.severity
+        return f"Raised from {before.severity} to {after.severity}" if worse else ""
+    match after.status:
+        case IncidentStatus.RESOLVED:
+            return "Resolved: none of its alerts fires any more"
+        case IncidentStatus.UNKNOWN:
+            return "Unknown: nobody says whether its alerts still fire"
+        case IncidentStatus.FIRING:
+            return "Fires on" if before.open else f"Reopened as {after.severity}"
+
+
+def _kinds(name: str, labels: Mapping[str, str]) -> tuple[str, str]:
+    return f"alert {name}", f"about {_family(subject_of(labels))}"
+
+
+def _family(subject: Subject) -> str:
+    """The subject; of pods what they are replicas of: another replica is nothing new."""
+    name = owner_of_pod(subject.name) if subject.kind == "Pod" else subject.name
+    return f"{subject.kind} {subject.namespace}/{name}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _listing(names: Mapping[str, int]) -> str:

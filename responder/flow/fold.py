@@ -1,193 +1,190 @@
 """Fold: the alerts of one notification join the incidents they belong to. Pure and deterministic.
 
-An episode of an alert is its key and its start. The rules, with the experiments behind them, are those of
-docs/alertmanager.md: re-sends and duplicates change nothing; a newer start on an open alert is a flap
-nobody told of; an older one changes nothing; firing with the start it was resolved with is held back.
+An episode of an alert is its key and its start. Re-sends and duplicates change nothing; a newer start on an
+open alert is a flap that nobody told of, an older one changes nothing; firing again with the start that it
+was resolved with is a stale duplicate of a second Alertmanager, or a sender that came back, and is held until
+that is known. A resolved alert that was never told as firing is recorded, for nobody to be woken.
 """
 
-from collections.abc import Callable, Collection
-from datetime import datetime
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
 
+from responder.flow import heartbeat
 from responder.flow.bookkeeping import Bookkeeping
 from responder.model.alert import Alert, AlertStatus, Notification
 from responder.model.incident import AlertState, TrackedAlert
-from responder.model.ledger import Assignment, Changes, FoldRules, Heart, Ledger
+from responder.model.ledger import Assignment, Changes, FoldRules, Ledger
 
 Assign = Callable[[Alert], Assignment]
 
+CLOCK_SKEW = timedelta(hours=1)
+"""A start further in the future than this is nonsense, and taken as unknown."""
+
+SAME_START = timedelta(milliseconds=1)
+"""Starts this close are the same: Alertmanager's API cuts times to milliseconds, its webhooks do not."""
+
+_OPEN = (AlertState.FIRING, AlertState.UNKNOWN)
+
 
 def wanted(notification: Notification, assign: Assign) -> tuple[Collection[str], Collection[str], Collection[str]]:
-    """What the ledger must hold for a notification: alert keys, incident identities, heart keys."""
+    """What the ledger must hold: alert keys, incident identities, heart keys (and all stopped hearts besides)."""
     assignments = [assign(alert) for alert in notification.alerts]
     hearts = {found.identity for found in assignments if found.runbook.heartbeat}
-    keys = {alert.key for alert in notification.alerts} | {heartbeat_key(identity) for identity in hearts}
+    keys = {alert.key for alert in notification.alerts} | {heartbeat.silence_key(identity) for identity in hearts}
     return keys, {found.identity for found in assignments}, hearts
 
 
 def fold(ledger: Ledger, notification: Notification, assign: Assign, rules: FoldRules, now: datetime) -> Changes:
     """What the notification changes."""
-    book = Bookkeeping(ledger, rules, now)
-    assigned = [(alert, assign(alert)) for alert in notification.alerts]
-    for alert, assignment in assigned:
-        if assignment.runbook.heartbeat is not None:
-            beat(book, alert, assignment, assignment.runbook.heartbeat.within.total_seconds())
-    for alert, assignment in assigned:
-        if assignment.runbook.heartbeat is not None:
-            continue
-        tell = fire if alert.status is AlertStatus.FIRING else end
-        tracked = tell(book, alert, assignment)
-        if notification.receiver and notification.receiver not in tracked.receivers:
-            receivers = (*tracked.receivers, notification.receiver)
-            book.put(tracked.model_copy(update={"receivers": receivers}))
-        book.set_truncated(tracked.incident_id, notification.alerts_truncated)
-    book.reconcile |= bool(notification.alerts_truncated) or _members_missing(book, notification)
+    book = Bookkeeping(ledger, rules, min(now, notification.received_at))
+    told = _once(notification.alerts, book.now)
+    assigned = {alert.key: assign(alert) for alert in told if not _is_open(book, alert)}
+    hearts = [alert for alert in told if alert.key in assigned and assigned[alert.key].runbook.heartbeat]
+    for alert in hearts:
+        heartbeat.beat(book, alert, assigned[alert.key])
+    beating = {alert.key for alert in hearts}
+    for alert in told:
+        if alert.key not in beating:
+            tell = _fires if alert.status is AlertStatus.FIRING else _ends
+            _account(book, tell(book, alert, assigned), notification)
+    if any(alert.status is AlertStatus.FIRING for alert in told):
+        book.wake("overdue", book.now + book.rules.overdue)
+    book.reconcile |= _members_missing(book, notification)
     return book.changes()
 
 
-def fire(book: Bookkeeping, alert: Alert, assignment: Assignment) -> TrackedAlert:
-    """An alert is told as firing."""
+def _is_open(book: Bookkeeping, alert: Alert) -> bool:
     tracked = book.tracked(alert.key)
-    if tracked is None:
-        return book.join(alert, assignment, AlertState.FIRING)
-    newer = alert.starts_at_known and alert.starts_at > tracked.starts_at
-    seen = _seen(tracked, alert, book.now)
-    if tracked.state in (AlertState.FIRING, AlertState.UNKNOWN):
-        return _fires_on(book, tracked, seen, newer=newer)
-    if newer or not alert.starts_at_known:
-        return book.join(alert, assignment, AlertState.FIRING)
-    if tracked.state is AlertState.RESOLVED and alert.starts_at == tracked.starts_at:
-        held = {"state": AlertState.HELD, "hold_until": book.now + book.rules.hold}
-        seen = seen.model_copy(update={**held, "starts_at": tracked.starts_at, "ends_at": tracked.ends_at})
-        book.wake("settle", book.now + book.rules.hold)
+    return tracked is not None and tracked.state in _OPEN
+
+
+def _account(book: Bookkeeping, tracked: TrackedAlert, notification: Notification) -> None:
+    """Remember who told of the alert, and that others were left out."""
+    if notification.receiver and notification.receiver not in tracked.receivers:
+        book.put(tracked, receivers=(*tracked.receivers, notification.receiver))
+    if notification.alerts_truncated:
+        book.set_truncated(tracked.incident_id, notification.alerts_truncated)
         book.reconcile = True
-    else:
-        seen = tracked.model_copy(update={"last_seen": book.now})
-    book.put(seen)
-    return seen
 
 
-def end(book: Bookkeeping, alert: Alert, assignment: Assignment) -> TrackedAlert:
-    """An alert is told as resolved."""
+def _fires(book: Bookkeeping, alert: Alert, assigned: Mapping[str, Assignment]) -> TrackedAlert:
+    """The alert is told as firing."""
     tracked = book.tracked(alert.key)
     if tracked is None:
-        return book.join(alert, assignment, AlertState.RESOLVED)
-    ends_at = alert.ends_at or book.now
-    newer = alert.starts_at_known and alert.starts_at > tracked.starts_at
-    if tracked.state is AlertState.RESOLVED:
-        update: dict[str, object] = {"last_seen": book.now}
-        if newer:
-            update |= {"starts_at": alert.starts_at, "ends_at": ends_at, "episodes": tracked.episodes + 1}
-        ended = tracked.model_copy(update=update)
-        book.put(ended, "fired and resolved without being told as firing" if newer else "")
-        return ended
-    if ends_at <= tracked.starts_at and alert.starts_at < tracked.starts_at:
-        stale = tracked.model_copy(update={"last_seen": book.now})
-        book.put(stale)
-        return stale
-    update = {
-        "state": AlertState.RESOLVED,
-        "ends_at": ends_at,
+        return book.join(alert, assigned[alert.key], AlertState.FIRING)
+    if tracked.state in _OPEN:
+        return _fires_on(book, tracked, alert)
+    known = alert.starts_at_known and tracked.starts_at_known
+    if not known or alert.starts_at > max(tracked.starts_at + SAME_START, tracked.ends_at or tracked.starts_at):
+        return book.join(alert, assigned[alert.key], AlertState.FIRING)
+    if tracked.state is AlertState.HELD:
+        return book.put(tracked, last_seen=book.now)
+    until = book.now + book.rules.hold
+    book.reconcile = True
+    book.wake("settle", until)
+    return book.put(
+        tracked,
+        "Fires with the start it was resolved with; held back until it is clear why",
+        state=AlertState.HELD,
+        starts_at=max(alert.starts_at, tracked.starts_at),
+        hold_until=until,
+        last_seen=book.now,
+    )
+
+
+def _fires_on(book: Bookkeeping, tracked: TrackedAlert, alert: Alert) -> TrackedAlert:
+    """An open alert is told as firing."""
+    if _later(alert, tracked) < 0:
+        return book.put(tracked, **_heard_of(tracked), last_seen=book.now)
+    told: dict[str, Any] = {
+        "labels": alert.labels,
+        "annotations": alert.annotations or tracked.annotations,
+        "generator_url": alert.generator_url or tracked.generator_url,
         "last_seen": book.now,
-        "hold_until": None,
-        "suppressed": "",
+    }
+    if _later(alert, tracked) > 0:
+        book.flap(tracked.incident_id)
+        told |= {"state": AlertState.FIRING, "starts_at": alert.starts_at, "episodes": tracked.episodes + 1}
+        return book.put(tracked, "Fires anew, that it had stopped was never told", **told)
+    if alert.starts_at_known:
+        told |= {"starts_at": alert.starts_at, "starts_at_known": True}
+    return book.put(tracked, **told, **_heard_of(tracked))
+
+
+def _later(alert: Alert, tracked: TrackedAlert) -> int:
+    """How the start that is told compares to the known one: 1 later, -1 earlier, 0 the same or unknown."""
+    if not (alert.starts_at_known and tracked.starts_at_known):
+        return 0
+    difference = alert.starts_at - tracked.starts_at
+    return 0 if abs(difference) <= SAME_START else 1 if difference > SAME_START else -1
+
+
+def _heard_of(tracked: TrackedAlert) -> dict[str, Any]:
+    """What hearing of an alert changes where it was unknown."""
+    return {"said": "Heard of again", "state": AlertState.FIRING} if tracked.state is AlertState.UNKNOWN else {}
+
+
+def _ends(book: Bookkeeping, alert: Alert, assigned: Mapping[str, Assignment]) -> TrackedAlert:
+    """The alert is told as resolved."""
+    tracked = book.tracked(alert.key)
+    if tracked is None:
+        return book.join(alert, assigned[alert.key], AlertState.RESOLVED)
+    newer = _later(alert, tracked) > 0
+    if tracked.state is AlertState.RESOLVED and newer and not book.goes_on(book.incident(tracked.incident_id)):
+        return book.join(alert, assigned[alert.key], AlertState.RESOLVED)
+    if _later(alert, tracked) < 0 and (alert.ends_at or book.now) < tracked.starts_at:
+        return tracked
+    ended: dict[str, Any] = {
+        "annotations": tracked.annotations or alert.annotations,
+        "ends_at": alert.ends_at or book.now,
+        "last_seen": book.now,
     }
     if newer:
-        update |= {"starts_at": alert.starts_at, "episodes": tracked.episodes + 1}
-    if tracked.state is AlertState.HELD:
-        ended = tracked.model_copy(update=update)
-        book.put(ended)
-        return ended
-    if _pipeline_broke(book):
-        doubtful = tracked.model_copy(update={"state": AlertState.UNKNOWN, "last_seen": book.now})
-        book.put(doubtful, "told as resolved while the heartbeat stopped too: not taken as a recovery")
-        book.reconcile = True
-        return doubtful
-    ended = tracked.model_copy(update=update)
-    book.put(ended, "resolved")
-    return ended
-
-
-def beat(book: Bookkeeping, alert: Alert, assignment: Assignment, within: float) -> None:
-    """A dead man's switch is told as firing (all is well) or as resolved (it stopped)."""
-    heart = Heart(
-        key=assignment.identity,
-        identity=assignment.identity,
-        runbook=assignment.runbook.name,
-        labels=alert.labels,
-        last_beat=book.now,
-        due_at=datetime.fromtimestamp(book.now.timestamp() + within, book.now.tzinfo),
-    )
-    if alert.status is AlertStatus.RESOLVED:
-        known = book.heart(heart.key)
-        stop(book, known or heart, assignment, "is told as resolved: the alerting pipeline broke")
-        return
-    book.put_heart(heart)
-    tracked = book.tracked(heartbeat_key(heart.identity))
-    if tracked is not None and tracked.state is not AlertState.RESOLVED:
-        back = {"state": AlertState.RESOLVED, "ends_at": book.now, "last_seen": book.now}
-        book.put(tracked.model_copy(update=back), "beats again")
-
-
-def stop(book: Bookkeeping, heart: Heart, assignment: Assignment, said: str) -> None:
-    """A dead man's switch stopped: that is an incident."""
-    if heart.stopped:
-        return
-    book.put_heart(heart.model_copy(update={"stopped": True, "due_at": book.now}))
-    silence = Alert(
-        key=heartbeat_key(heart.identity),
-        fingerprint=heartbeat_key(heart.identity),
-        status=AlertStatus.FIRING,
-        labels=heart.labels,
-        annotations={"summary": f"{heart.labels.get('alertname', 'The heartbeat')} {said}"},
-        starts_at=book.now,
-    )
-    tracked = book.tracked(silence.key)
-    if tracked is None or tracked.state is AlertState.RESOLVED:
-        book.join(silence, assignment, AlertState.FIRING)
-
-
-def heartbeat_key(identity: str) -> str:
-    """The key of the alert that stands for a heartbeat that stopped."""
-    return f"heartbeat|{identity}"
-
-
-def _fires_on(book: Bookkeeping, tracked: TrackedAlert, seen: TrackedAlert, *, newer: bool) -> TrackedAlert:
-    """An alert that is open already."""
-    if newer:
-        seen = seen.model_copy(update={"episodes": tracked.episodes + 1, "state": AlertState.FIRING})
         book.flap(tracked.incident_id)
-        book.put(seen, "fires anew; that it had stopped was never told")
-    elif tracked.state is AlertState.UNKNOWN:
-        seen = seen.model_copy(update={"state": AlertState.FIRING, "starts_at": tracked.starts_at})
-        book.put(seen, "is heard of again")
-    else:
-        seen = seen.model_copy(update={"starts_at": tracked.starts_at})
-        book.put(seen)
-    return seen
+        ended |= {"starts_at": alert.starts_at, "episodes": tracked.episodes + 1}
+    return _settle(book, tracked, ended, newer=newer)
 
 
-def _seen(tracked: TrackedAlert, alert: Alert, now: datetime) -> TrackedAlert:
-    """The tracked alert with what this delivery says of it."""
-    return tracked.model_copy(
-        update={
-            "labels": alert.labels or tracked.labels,
-            "annotations": alert.annotations or tracked.annotations,
-            "generator_url": alert.generator_url or tracked.generator_url,
-            "starts_at": alert.starts_at,
-            "starts_at_known": alert.starts_at_known or tracked.starts_at_known,
-            "ends_at": None,
-            "last_seen": now,
-        }
-    )
+def _settle(book: Bookkeeping, tracked: TrackedAlert, ended: dict[str, Any], *, newer: bool) -> TrackedAlert:
+    """What the end of an alert makes of it."""
+    resolved = ended | {"state": AlertState.RESOLVED, "hold_until": None, "suppressed": ""}
+    match tracked.state:
+        case AlertState.RESOLVED if newer:
+            return book.put(tracked, "Fired and resolved again, told only now", **ended)
+        case AlertState.RESOLVED:
+            return book.put(tracked, last_seen=book.now)
+        case AlertState.HELD:
+            return book.put(tracked, "Resolved as before, what fired between was a late duplicate", **resolved)
+        case _ if heartbeat.silent(book, tracked.labels, lately=True):
+            said = "" if tracked.state is AlertState.UNKNOWN else "Resolved as the pipeline broke, not a recovery"
+            doubtful = {key: value for key, value in ended.items() if key != "ends_at"}
+            return book.put(tracked, said, **doubtful, state=AlertState.UNKNOWN)
+        case _:
+            return book.put(tracked, "Resolved", **resolved)
 
 
-def _pipeline_broke(book: Bookkeeping) -> bool:
-    """Whether a heart stopped so lately that other resolves may not be recoveries."""
-    return any(heart.stopped and book.now - heart.due_at <= book.rules.hold for heart in book.hearts)
+def _once(alerts: Sequence[Alert], now: datetime) -> Sequence[Alert]:
+    """Each alert once: of several words on one key the latest episode counts, and in it the end."""
+    latest: dict[str, Alert] = {}
+    for alert in alerts:
+        plausible = alert if alert.starts_at <= now + CLOCK_SKEW else _without_start(alert, now)
+        other = latest.get(alert.key)
+        if other is None or _rank(plausible) > _rank(other):
+            latest[alert.key] = plausible
+    return list(latest.values())
+
+
+def _without_start(alert: Alert, now: datetime) -> Alert:
+    return alert.model_copy(update={"starts_at": now, "starts_at_known": False})
+
+
+def _rank(alert: Alert) -> tuple[datetime, bool]:
+    return alert.starts_at, alert.status is AlertStatus.RESOLVED
 
 
 def _members_missing(book: Bookkeeping, notification: Notification) -> bool:
-    """Whether a group that is told as resolved as a whole lacks alerts that we know as firing."""
+    """Whether a group that is told as resolved lacks alerts of it that fire as far as we know."""
     if notification.status is not AlertStatus.RESOLVED:
         return False
     told = {alert.key for alert in notification.alerts}

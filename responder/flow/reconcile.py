@@ -1,18 +1,21 @@
-"""Reconcile: what webhooks leave out. Resolves get lost (silences, inhibition, restarts, truncation). Pure.
+"""Reconcile: what webhooks leave out. Pure.
 
-With what Alertmanager's API says, open alerts are brought in line with it. Without, deadlines decide: a held
-alert reopens, one whose repeat is overdue becomes unknown, a heart that is overdue has stopped.
+No resolved is ever sent for an alert that ends while it is silenced, inhibited or muted, and some are lost
+when an Alertmanager restarts or truncates. With the answer of Alertmanager's API, open alerts are brought in
+line with it. Without, deadlines decide: what was held reopens, what is overdue becomes unknown.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
+from responder.flow import heartbeat
 from responder.flow.bookkeeping import Bookkeeping
-from responder.flow.fold import Assign, heartbeat_key, stop
+from responder.flow.fold import Assign
 from responder.model.alert import Alert, AlertStatus
 from responder.model.incident import AlertState, TrackedAlert
-from responder.model.ledger import Changes, FoldRules, Heart, Ledger
+from responder.model.labels import fingerprint
+from responder.model.ledger import Changes, FoldRules, Ledger
 
 Told = Mapping[str, Any]
 
@@ -20,114 +23,169 @@ Told = Mapping[str, Any]
 def reconcile(
     ledger: Ledger, api_alerts: Sequence[Told] | None, assign: Assign, rules: FoldRules, now: datetime
 ) -> Changes:
-    """What changes by the API's alerts (as `GET /api/v2/alerts` returns them), or without them by the clock."""
+    """What changes by the alerts of `GET /api/v2/alerts`, or by the clock alone where None.
+
+    The ledger holds all incidents that are open or have a held alert, the latest of their identities and of
+    those of the hearts, and all hearts.
+    """
     book = Bookkeeping(ledger, rules, now)
     told = {str(alert.get("fingerprint", "")): alert for alert in api_alerts or ()}
+    for heart in book.hearts:
+        heartbeat.check(book, heart, assign(heartbeat.as_alert(heart)))
     for alert in book.alerts:
-        if alert.state is AlertState.RESOLVED or alert.key.startswith(heartbeat_key("")):
+        if alert.state is AlertState.RESOLVED or heartbeat.is_silence(alert.key):
             continue
-        if api_alerts is None:
-            _by_the_clock(book, alert)
-        elif alert.fingerprint in told:
-            _confirmed(book, alert, told[alert.fingerprint])
+        if api_alerts is not None and (present := _present(alert, told)) is not None:
+            _is_told(book, alert, present, assign)
+        elif api_alerts is not None and alert.fingerprint == fingerprint(alert.labels):
+            _is_absent(book, alert)
         else:
-            _absent(book, alert)
+            _by_the_clock(book, alert, assign)
     if api_alerts is not None:
         _complete(book, ledger, api_alerts, assign)
-    for heart in book.hearts:
-        if not heart.stopped and heart.due_at <= now:
-            stop(book, heart, assign(_as_alert(heart)), "is overdue: the alerting pipeline is silent")
     return book.changes()
 
 
-def _by_the_clock(book: Bookkeeping, alert: TrackedAlert) -> None:
-    if alert.state is AlertState.HELD:
-        if alert.hold_until is not None and alert.hold_until <= book.now:
-            _release(book, alert)
+def _by_the_clock(book: Bookkeeping, alert: TrackedAlert, assign: Assign) -> None:
+    if alert.state is AlertState.HELD and alert.hold_until is not None:
+        if alert.hold_until <= book.now:
+            _release(book, alert, assign, "No second end was told: it fires")
+        else:
+            book.wake("settle", alert.hold_until)
     elif alert.state is AlertState.FIRING and alert.last_seen + book.rules.overdue <= book.now:
-        overdue = alert.model_copy(update={"state": AlertState.UNKNOWN})
-        book.put(overdue, "is overdue: nobody says whether it still fires")
+        book.put(alert, "Overdue, nobody says whether it still fires", state=AlertState.UNKNOWN)
 
 
-def _confirmed(book: Bookkeeping, alert: TrackedAlert, told: Told) -> None:
-    """The API has the alert: it fires, even if it is silenced."""
-    before, suppressed = alert.suppressed, _suppressed(told)
-    alert = alert.model_copy(update={"last_seen": book.now, "suppressed": suppressed})
+def _is_told(book: Bookkeeping, alert: TrackedAlert, told: Told, assign: Assign) -> None:
+    """The API has the alert: it fires, also where a silence keeps that from us."""
+    suppressed = _suppressed(told)
     if alert.state is AlertState.HELD:
-        _release(book, alert)
-    elif alert.state is AlertState.UNKNOWN:
-        book.put(alert.model_copy(update={"state": AlertState.FIRING}), "still fires, says Alertmanager")
-    elif suppressed and not before:
-        book.put(alert, f"still fires, but is {suppressed}: no resolve will be told")
-    elif before and not suppressed:
-        book.put(alert, "is not silenced any more")
-    else:
-        book.put(alert)
+        if suppressed:
+            book.put(alert, f"Fires but is {suppressed}", state=AlertState.RESOLVED, hold_until=None)
+        else:
+            _release(book, alert, assign, "Alertmanager says that it fires")
+        return
+    starts_at = _time(told.get("startsAt")) or alert.starts_at
+    changed: dict[str, Any] = {"state": AlertState.FIRING, "last_seen": book.now, "suppressed": suppressed}
+    said = _noted(alert, suppressed)
+    if alert.starts_at_known and book.now >= starts_at > alert.starts_at:
+        book.flap(alert.incident_id)
+        changed |= {"starts_at": starts_at, "episodes": alert.episodes + 1}
+        said = said or "Fires anew, that it had stopped was never told"
+    book.put(alert, said, **changed)
 
 
-def _absent(book: Bookkeeping, alert: TrackedAlert) -> None:
-    """The API does not have it. Just after a restart it may have forgotten alerts for a moment."""
+def _noted(alert: TrackedAlert, suppressed: str) -> str:
+    if suppressed and suppressed != alert.suppressed:
+        return f"Fires on but is {suppressed}, its end will not be told"
+    if alert.state is AlertState.UNKNOWN:
+        return "Alertmanager says that it fires"
+    return f"No longer {alert.suppressed}" if alert.suppressed and not suppressed else ""
+
+
+def _is_absent(book: Bookkeeping, alert: TrackedAlert) -> None:
+    """The API does not have the alert: it is over, unless the way it came is broken, or the news is too young."""
     if alert.state is AlertState.HELD:
-        book.put(alert.model_copy(update={"state": AlertState.RESOLVED, "hold_until": None}))
-    elif book.now - alert.last_seen > book.rules.hold:
-        ended = {"state": AlertState.RESOLVED, "ends_at": book.now, "suppressed": ""}
-        book.put(alert.model_copy(update=ended), "is gone from Alertmanager; that it resolved was never told")
+        said = "Alertmanager does not know of it: what fired was a late duplicate"
+        book.put(alert, said, state=AlertState.RESOLVED, hold_until=None)
+    elif heartbeat.silent(book, alert.labels, lately=False):
+        said = "" if alert.state is AlertState.UNKNOWN else "Gone from Alertmanager as the pipeline broke"
+        book.put(alert, said, state=AlertState.UNKNOWN)
+    elif book.now - alert.last_seen >= _settled_after(book, alert):
+        said = "Gone from Alertmanager, that it ended was never told"
+        ended = max(alert.ends_at or book.now, alert.starts_at)
+        book.put(alert, said, state=AlertState.RESOLVED, ends_at=ended, hold_until=None, suppressed="")
 
 
-def _release(book: Bookkeeping, alert: TrackedAlert) -> None:
+def _settled_after(book: Bookkeeping, alert: TrackedAlert) -> Any:
+    """How long after the last word absence means something: the second peer may learn of an alert later, and
+    after an outage Prometheus takes its time to fire again."""
+    return book.rules.hold if alert.state is AlertState.UNKNOWN else book.rules.peer_timeout
+
+
+def _release(book: Bookkeeping, alert: TrackedAlert, assign: Assign, said: str) -> None:
+    """A held alert fires: its sender was away."""
     firing = {"state": AlertState.FIRING, "hold_until": None, "ends_at": None, "last_seen": book.now}
-    book.reopen(alert.model_copy(update=firing), "fires on: its sender was away")
+    if book.goes_on(book.incident(alert.incident_id)):
+        book.put(alert, said, **firing)
+    else:
+        book.put(alert, state=AlertState.RESOLVED, hold_until=None)
+        again = _as_alert(alert)
+        book.join(again, assign(again), AlertState.FIRING)
 
 
 def _complete(book: Bookkeeping, ledger: Ledger, api_alerts: Sequence[Told], assign: Assign) -> None:
-    """Add the alerts that a truncated notification left out."""
-    truncated = {incident.identity: incident for incident in ledger.incidents.values() if incident.alerts_truncated}
+    """Add the alerts that truncated notifications left out."""
+    truncated = {
+        incident.identity: incident.id
+        for incident in ledger.incidents.values()
+        if incident.alerts_truncated and incident.open
+    }
     if not truncated:
         return
     for told in api_alerts:
-        alert = _read(told, book.now)
-        if alert is None or book.tracked(alert.key) is not None:
+        alert = _read(told)
+        if alert is None or _suppressed(told) or book.tracked(alert.key) is not None:
             continue
         assignment = assign(alert)
         if assignment.identity in truncated:
             book.join(alert, assignment, AlertState.FIRING)
-    for incident in truncated.values():
-        book.set_truncated(incident.id, 0)
+    for incident_id in truncated.values():
+        book.set_truncated(incident_id, 0)
+
+
+def _present(alert: TrackedAlert, told: Mapping[str, Told]) -> Told | None:
+    """What the API says of the alert; labels tell apart what shares a fingerprint."""
+    found = told.get(alert.fingerprint)
+    if found is None or (alert.key != alert.fingerprint and found.get("labels") != alert.labels):
+        return None
+    return found
 
 
 def _suppressed(told: Told) -> str:
-    status = told.get("status") or {}
+    """What keeps the alert from being told: `silenced`, `inhibited`, `muted`; empty if nothing does."""
+    status = told.get("status")
+    if not isinstance(status, Mapping):
+        return ""
     for field, word in (("silencedBy", "silenced"), ("inhibitedBy", "inhibited"), ("mutedBy", "muted")):
         if status.get(field):
             return word
     return "suppressed" if status.get("state") == "suppressed" else ""
 
 
-def _read(told: Told, now: datetime) -> Alert | None:
-    """An alert of the API as if a notification had brought it."""
-    fingerprint, labels = str(told.get("fingerprint", "")), told.get("labels")
-    if not fingerprint or not isinstance(labels, Mapping):
-        return None
+def _time(text: object) -> datetime | None:
     try:
-        starts_at = datetime.fromisoformat(str(told.get("startsAt", "")))
+        found = datetime.fromisoformat(str(text))
     except ValueError:
-        starts_at = now
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _read(told: Told) -> Alert | None:
+    """An alert of the API as a notification would bring it; None if it is unusable."""
+    known, labels, starts_at = told.get("fingerprint"), told.get("labels"), _time(told.get("startsAt"))
+    if not isinstance(known, str) or not isinstance(labels, Mapping) or starts_at is None:
+        return None
+    annotations = told.get("annotations")
     return Alert(
-        key=fingerprint,
-        fingerprint=fingerprint,
+        key=known,
+        fingerprint=known,
         status=AlertStatus.FIRING,
         labels=labels,
-        annotations=told.get("annotations") or {},
-        starts_at=starts_at if starts_at.tzinfo else now,
-        generator_url=str(told.get("generatorURL", "")),
+        annotations=annotations if isinstance(annotations, Mapping) else {},
+        starts_at=starts_at,
+        generator_url=str(told.get("generatorURL") or ""),
     )
 
 
-def _as_alert(heart: Heart) -> Alert:
+def _as_alert(tracked: TrackedAlert) -> Alert:
     return Alert(
-        key=heart.key,
-        fingerprint=heart.key,
+        key=tracked.key,
+        fingerprint=tracked.fingerprint,
         status=AlertStatus.FIRING,
-        labels=heart.labels,
-        starts_at=heart.last_beat,
+        labels=tracked.labels,
+        annotations=tracked.annotations,
+        starts_at=tracked.starts_at,
+        starts_at_known=tracked.starts_at_known,
+        generator_url=tracked.generator_url,
     )

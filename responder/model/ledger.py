@@ -25,7 +25,10 @@ class Assignment:
 
 
 class Heart(Record):
-    """A dead man's switch: when it last beat, when silence becomes an incident, and where it is assigned."""
+    """A dead man's switch: when it last beat, when silence becomes an incident, and where it is assigned.
+
+    `starts_at` is the start of the alert that beat last, where one was told. Once stopped, `due_at` is when it stopped.
+    """
 
     key: str
     identity: str
@@ -34,6 +37,7 @@ class Heart(Record):
     last_beat: AwareDatetime
     due_at: AwareDatetime
     stopped: bool = False
+    starts_at: AwareDatetime | None = None
 
 
 @dataclass(frozen=True)
