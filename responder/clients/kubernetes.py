@@ -1,59 +1,46 @@
-"""A live cluster, through kubernetes-asyncio: its configuration, credentials and TLS; answers are plain JSON.
+"""A live cluster: lists, objects and logs of its API server, shared between those who ask."""
 
-The generated models are not used: objects stay as the server sends them, so that any version of any
-resource can be read.
-"""
-
-import asyncio
 import shlex
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-import aiohttp
-from pydantic_core import from_json
-
 from responder.clients import Kubernetes, Listing
-from responder.clients.answers import check, read_bounded, unreachable
-from responder.clients.discovery import Discovery, Resource
-from responder.clients.objects import pruned
+from responder.clients.apiserver import ApiServer, Expired
+from responder.clients.discovery import Discovery, Resource, segment
+from responder.clients.objects import pruned, read_page
 from responder.clients.sharing import Shared
 from responder.clients.snapshot import SnapshotKubernetes
 from responder.clock import Clock
-from responder.errors import Permanent, Reason, ResponderError, Temporary
+from responder.errors import Permanent, Reason
 from responder.metrics import Metrics
 from responder.settings import KubernetesSettings
 
 PAGE = 500
-LARGEST_ANSWER = 64 * 1024 * 1024
-LARGEST_LOG = 1024 * 1024
+LARGEST_LOG = 4 * 1024 * 1024
 TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
-GONE = "unable to retrieve container logs for "
+REMOVED = "unable to retrieve container logs for "
 
 
 class LiveKubernetes:
-    """One cluster's API server. The library is loaded with the first question, which keeps an idle service small."""
+    """One cluster's API server."""
 
     def __init__(self, name: str, settings: KubernetesSettings, metrics: Metrics, clock: Clock) -> None:
         self.name = name
         self._settings = settings
-        self._shared = Shared(
-            f"the Kubernetes API{f' of cluster {name}' if name else ''}",
-            "kubernetes",
-            concurrency=settings.concurrency,
-            timeout=settings.timeout.total_seconds(),
-            cache=settings.cache.total_seconds(),
-            metrics=metrics,
-            clock=clock,
-        )
-        self._discovery = Discovery(self._get_json, clock)
-        self._api: Any = None
-        self._connecting = asyncio.Lock()
+        what = f"the Kubernetes API{f' of cluster {name}' if name else ''}"
+        self._server = ApiServer(what, settings, clock)
+        self._shared = self._share(what, metrics, clock)
+        # a node that is down answers no logs; that must not stop the questions about the cluster
+        self._logs = self._share(f"{what} (logs)", metrics, clock)
+        self._discovery = Discovery(self._json, clock)
 
     def kubectl(self, *arguments: str) -> str:
         """The equivalent command, quoted for a shell."""
         command = ["kubectl"]
+        if self._settings.kubeconfig is not None:
+            command += ["--kubeconfig", str(self._settings.kubeconfig)]
         if self._settings.context:
             command += ["--context", self._settings.context]
         return shlex.join([*command, *arguments])
@@ -71,9 +58,7 @@ class LiveKubernetes:
     async def get(self, resource: str, name: str, *, namespace: str = "") -> dict[str, Any]:
         """One object; raises Permanent with Reason.NOT_FOUND."""
         found = await self._discovery.find(resource)
-        path = f"{found.path(namespace)}/{quote(name, safe='')}"
-        answer = await self._shared.ask(path, lambda: self._get_json(path))
-        return pruned(answer, found.version, found.kind)
+        return pruned(await self._json(f"{found.path(namespace)}/{segment(name)}"), found.version, found.kind)
 
     async def log(
         self,
@@ -85,82 +70,78 @@ class LiveKubernetes:
         tail: int = 500,
         since: timedelta | None = None,
     ) -> str:
-        """The end of a container's log, each line with its timestamp."""
-        query = {"container": container, "tailLines": str(tail), "limitBytes": str(LARGEST_LOG), "timestamps": "true"}
+        """The end of a container's log, each line with its timestamp; fewer lines where they are too large.
+
+        Raises Permanent with Reason.NOT_FOUND where the container has not begun, has no previous run, or
+        its log is removed already.
+        """
+        query = {"container": container, "limitBytes": str(LARGEST_LOG), "timestamps": "true"}
         if previous:
             query["previous"] = "true"
         if since is not None:
             query["sinceSeconds"] = str(max(1, int(since.total_seconds())))
-        path = f"/api/v1/namespaces/{quote(namespace, safe='')}/pods/{quote(pod, safe='')}/log?{urlencode(query)}"
-        text = (await self._shared.ask(path, lambda: self._get(path, LARGEST_LOG + 1024))).decode("utf-8", "replace")
-        if text.startswith(GONE):
-            raise Permanent(f"the log of {namespace}/{pod} {container} is gone already", Reason.NOT_FOUND)
-        return text
+        path = f"/api/v1/namespaces/{segment(namespace)}/pods/{segment(pod)}/log?{urlencode(query)}"
+        return await self._logs.ask((path, tail), lambda: self._tail(path, tail))
 
     async def version(self) -> str:
         """The server's version."""
-        return str((await self._shared.ask("/version", lambda: self._get_json("/version"))).get("gitVersion", ""))
+        return str((await self._json("/version")).get("gitVersion", ""))
 
     async def close(self) -> None:
         """Release connections."""
         await self._shared.close()
-        if self._api is not None:
-            await self._api.close()
+        await self._logs.close()
+        await self._server.close()
+
+    def _share(self, what: str, metrics: Metrics, clock: Clock) -> Shared:
+        return Shared(
+            what,
+            "kubernetes",
+            concurrency=self._settings.concurrency,
+            timeout=self._settings.timeout.total_seconds(),
+            cache=self._settings.cache.total_seconds(),
+            metrics=metrics,
+            clock=clock,
+        )
+
+    async def _json(self, path: str) -> dict[str, Any]:
+        return await self._shared.ask(path, lambda: self._server.json(path))
 
     async def _pages(self, resource: Resource, path: str, wanted: int) -> Listing:
+        """All pages; from the first again when the list expires on the way, once."""
         items: list[dict[str, Any]] = []
-        onward = ""
+        onward, again = "", False
         while True:
-            answer = await self._get_json(path + (f"&continue={quote(onward, safe='')}" if onward else ""))
-            kind = str(answer.get("kind", "")).removesuffix("List") or resource.kind
-            version = str(answer.get("apiVersion", "")) or resource.version
-            items += [pruned(item, version, resource.kind or kind) for item in answer.get("items") or ()]
-            metadata = answer.get("metadata") or {}
-            onward = str(metadata.get("continue") or "")
+            try:
+                answer = await self._server.json(path + (f"&continue={quote(onward, safe='')}" if onward else ""))
+            except Expired:
+                if again or not onward:
+                    raise
+                items, onward, again = [], "", True
+                continue
+            page = read_page(answer, resource.version, resource.kind)
+            items += page.items
+            onward = page.onward
             if not onward or len(items) >= wanted:
-                break
-        left = int(metadata.get("remainingItemCount") or 0) if onward else 0
-        missing = max(0, len(items) - wanted) + left
-        truncated = f"{missing or 'some'} more {resource.name} were not read" if onward or missing else ""
-        return Listing(items[:wanted], truncated)
+                missing = max(0, len(items) - wanted) + page.left
+                truncated = f"{missing or 'some'} more {resource.name} were not read" if onward or missing else ""
+                return Listing(items[:wanted], truncated)
 
-    async def _get_json(self, path: str) -> dict[str, Any]:
-        body = await self._get(path, LARGEST_ANSWER)
+    async def _tail(self, path: str, tail: int) -> str:
         try:
-            answer = await asyncio.to_thread(from_json, body) if len(body) > 262_144 else from_json(body)
-        except ValueError:
-            answer = None
-        if not isinstance(answer, dict):
-            raise Temporary("the Kubernetes API did not answer with a JSON object", Reason.BAD_ANSWER)
-        return answer
-
-    async def _get(self, path: str, limit: int) -> bytes:
-        api = await self._connected()
-        what = "the Kubernetes API"
-        headers: dict[str, str] = {"Accept": "application/json, */*", "User-Agent": "responder"}
-        try:
-            await api.update_params_for_auth(headers, [], ["BearerToken"])
-            session: aiohttp.ClientSession = api.rest_client.pool_manager
-            rest = api.rest_client
-            async with session.get(
-                api.configuration.host + path,
-                headers=headers,
-                proxy=rest.proxy,
-                server_hostname=rest.server_hostname,
-                allow_redirects=False,
-            ) as response:
-                body = await read_bounded(response, limit, what)
-                retry_after = response.headers.get("Retry-After", "")
-                check(response.status, what, _said(body) if response.status >= 300 else "", retry_after)
-                return body
-        except (aiohttp.ClientError, OSError) as error:
-            raise unreachable(error, what) from None
-
-    async def _connected(self) -> Any:
-        async with self._connecting:
-            if self._api is None:
-                self._api = await _connect(self._settings)
-            return self._api
+            body = await self._server.get(f"{path}&tailLines={tail}", LARGEST_LOG + 1024)
+            # the server counts lines from the end and bytes from there on: too many bytes lose the newest lines
+            while len(body) >= LARGEST_LOG and tail > 1:
+                tail //= 4
+                body = await self._server.get(f"{path}&tailLines={tail}", LARGEST_LOG + 1024)
+        except Permanent as trouble:
+            if trouble.reason is Reason.BAD_REQUEST and "must be specified" not in str(trouble):
+                raise Permanent(str(trouble), Reason.NOT_FOUND) from None
+            raise
+        text = body.decode("utf-8", "replace")
+        if text.startswith(REMOVED):
+            raise Permanent("the log is removed already: the kubelet keeps few dead containers", Reason.NOT_FOUND)
+        return text
 
 
 def connect(name: str, settings: KubernetesSettings, metrics: Metrics, clock: Clock) -> Kubernetes | None:
@@ -171,39 +152,3 @@ def connect(name: str, settings: KubernetesSettings, metrics: Metrics, clock: Cl
     if settings.kubeconfig is not None or settings.context or mounted:
         return LiveKubernetes(name, settings, metrics, clock)
     return None
-
-
-async def _connect(settings: KubernetesSettings) -> Any:
-    """A configured API client of the library; raises Permanent where the configuration is unusable."""
-    from_library = await asyncio.to_thread(_load_library)
-    configuration = from_library.client.Configuration()
-    try:
-        if settings.kubeconfig is not None or settings.context:
-            file = str(settings.kubeconfig) if settings.kubeconfig else None
-            await from_library.config.load_kube_config(
-                config_file=file, context=settings.context or None, client_configuration=configuration
-            )
-        else:
-            from_library.config.load_incluster_config(client_configuration=configuration)
-    except ResponderError:
-        raise
-    except Exception as error:
-        message = f"the Kubernetes configuration cannot be used: {error}"
-        raise Permanent(message[:256], Reason.UNAUTHORIZED) from None
-    return from_library.client.ApiClient(configuration)
-
-
-def _load_library() -> Any:
-    import kubernetes_asyncio
-    import kubernetes_asyncio.config
-
-    return kubernetes_asyncio
-
-
-def _said(body: bytes) -> str:
-    """The message of a `Status`, or the text."""
-    try:
-        answer = from_json(body)
-    except ValueError:
-        return body[:1024].decode("utf-8", "replace")
-    return str(answer.get("message", "")) if isinstance(answer, dict) else ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from responder.clock import Clock
-from responder.errors import Reason, Temporary
+from responder.errors import Reason, Temporary, Trouble
 from responder.metrics import Metrics
 
 T = TypeVar("T")
@@ -24,7 +24,7 @@ class _Answer:
 
 
 class Breaker:
-    """Opens after some failures in a row; while open, asking costs nothing; then one try decides."""
+    """Opens after some failures in a row; while open, asking costs nothing; then one try at a time decides."""
 
     def __init__(self, clock: Clock, failures: int = FAILURES_TO_OPEN, seconds: float = OPEN_SECONDS) -> None:
         self._clock = clock
@@ -40,6 +40,12 @@ class Breaker:
             message = f"{name} did not answer {self._failures} times in a row; it is asked again in {wait:.0f} s"
             raise Temporary(message, Reason.BREAKER_OPEN, after=wait)
 
+    def enter(self, name: str) -> None:
+        """Begin a try; raise Temporary while open. The first one after that time keeps the others waiting."""
+        self.check(name)
+        if self._failures >= self._allowed:
+            self._reopen()
+
     def succeeded(self) -> None:
         """It answered."""
         self._failures = 0
@@ -48,7 +54,10 @@ class Breaker:
         """It did not answer."""
         self._failures += 1
         if self._failures >= self._allowed:
-            self._open_until = self._clock.now().timestamp() + self._seconds
+            self._reopen()
+
+    def _reopen(self) -> None:
+        self._open_until = self._clock.now().timestamp() + self._seconds
 
 
 class Shared:
@@ -115,11 +124,11 @@ class Shared:
         return answer if answer is not None and answer.until > self._clock.now().timestamp() else None
 
     async def _do(self, key: Hashable, request: Callable[[], Awaitable[T]], timeout: float, cache: bool) -> T:
-        outcome = "error"
+        outcome = "cancelled"
         started = time.perf_counter()
         try:
             async with asyncio.timeout(timeout), self._places:
-                self._breaker.check(self.name)
+                self._breaker.enter(self.name)
                 started = time.perf_counter()
                 value = await request()
             outcome = "ok"
@@ -128,12 +137,15 @@ class Shared:
             outcome = Reason.TIMEOUT
             self._breaker.failed()
             raise Temporary(f"{self.name} did not answer within {timeout:g} s", Reason.TIMEOUT) from None
-        except Temporary as trouble:
+        except Trouble as trouble:
             outcome = trouble.reason
             if trouble.reason in UNANSWERED:
                 self._breaker.failed()
             elif trouble.reason is not Reason.BREAKER_OPEN:
                 self._breaker.succeeded()
+            raise
+        except Exception:
+            outcome = Reason.BUG
             raise
         finally:
             self._metrics.client_requests.labels(self._client, outcome).inc()
