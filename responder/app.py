@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import aiohttp
 import structlog
 from aiohttp import web
+from sqlalchemy import Connection
 
 import responder.detectors
 import responder.probes
@@ -167,7 +168,7 @@ class Service:
     async def _working(self, _app: web.Application) -> AsyncIterator[None]:
         now = self._world.clock.now()
 
-        def arm(connection: object) -> None:
+        def arm(connection: Connection) -> None:
             for kind in ("reconcile", "tidy"):
                 jobs.defer(connection, kind, "", now, now)
 

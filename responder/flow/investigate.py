@@ -95,12 +95,12 @@ class Investigator:
         except Trouble as trouble:
             return self._failed(step, trouble, time.perf_counter() - started, reproduce)
         except ResponderError as error:
-            trouble = Permanent(str(error), Reason.BAD_REQUEST)
-            return self._failed(step, trouble, time.perf_counter() - started, reproduce)
+            unusable = Permanent(str(error), Reason.BAD_REQUEST)
+            return self._failed(step, unusable, time.perf_counter() - started, reproduce)
         except Exception:
             log.exception("investigate.probe_failed", step=step.id, probe=step.probe)
-            trouble = Permanent("the probe failed; the log of Responder has the details", Reason.BUG)
-            return self._failed(step, trouble, time.perf_counter() - started, reproduce)
+            bug = Permanent("the probe failed; the log of Responder has the details", Reason.BUG)
+            return self._failed(step, bug, time.perf_counter() - started, reproduce)
 
     def context(self, step: Step) -> dict[str, Any]:
         """What the step's templates and condition may name: of the evidence, what the step needs."""
@@ -111,7 +111,9 @@ class Investigator:
             "target": self.inquiry.target.model_dump(),
             "alert": first.model_dump(mode="json") if first else {},
             "evidence": {
-                name: found.model_dump(mode="json") for name, found in self.evidence.items() if name in step.needs
+                name: found.model_dump(mode="json", exclude_none=True)
+                for name, found in self.evidence.items()
+                if name in step.needs
             },
             "now": self.clock.now(),
             "started_at": self.inquiry.started_at,

@@ -94,12 +94,7 @@ def _check(step: VerifyStep, seen: Evidence | None) -> Check:
     text = f"{step.step}: {step.expect}" if step.expect else step.step
     if seen is None or not seen.answered:
         return Check(text=text, seen=f"could not be checked: {seen.summary}" if seen else "could not be checked")
-    context = {
-        "value": seen.value,
-        "status": seen.status.value,
-        "breached": seen.breached,
-        "evidence": seen.model_dump(mode="json"),
-    }
+    context = seen.model_dump(mode="json", exclude_none=True)
     try:
         passed = Condition(step.expect).evaluate(context) if step.expect else not seen.breached
     except ConditionError as error:
