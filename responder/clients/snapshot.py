@@ -1,4 +1,4 @@
-"""A cluster as files: a directory of `kubectl get … -o json` outputs, as `kubectl cluster-info dump` writes them.
+"""A cluster as files: a directory of `kubectl get … -o json` outputs, or what `kubectl cluster-info dump` writes.
 
 Every `*.json` (or `*.json.gz`) holds a list or an object. Logs are `NAMESPACE/POD/logs.txt`, or by container
 `NAMESPACE/POD/CONTAINER.log` and `CONTAINER.previous.log`. Files that change are read again.
@@ -8,8 +8,10 @@ import asyncio
 import gzip
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,28 +19,37 @@ from typing import Any
 from pydantic_core import from_json
 
 from responder.clients import Listing
-from responder.clients.discovery import WELL_KNOWN
+from responder.clients.discovery import WELL_KNOWN, segment
 from responder.clients.objects import pruned
+from responder.clients.selectors import by_fields, by_labels
 from responder.errors import Permanent, Reason, Temporary
 
-_TERM = re.compile(r"(?:[^,(]|\([^)]*\))+")
-_SET = re.compile(r"(\S+)\s+(in|notin)\s*\((.*)\)")
-_EQUALITY = re.compile(r"([^=!\s]+)\s*(==|=|!=)\s*(\S*)")
+_SUFFIXES = (".json", ".json.gz")
+_TRIES = 4
+_START = re.compile(r"^==== START logs for container (\S+) of pod \S+ ====$", re.MULTILINE)
+_NAMES: Mapping[tuple[str, str], str] = {
+    **{(group, kind): f"{name}.{group}".rstrip(".") for name, (group, kind, _) in WELL_KNOWN.items()},
+    ("metrics.k8s.io", "PodMetrics"): "pods.metrics.k8s.io",
+    ("metrics.k8s.io", "NodeMetrics"): "nodes.metrics.k8s.io",
+}
 
 
 @dataclass(frozen=True)
-class _Files:
-    stamp: tuple[tuple[str, int], ...]
-    objects: tuple[dict[str, Any], ...]
+class _Cluster:
+    """What the files say. `scopes` are the namespaces for which a resource was read, "" for all of them."""
+
+    stamp: tuple[tuple[str, int, int], ...] = ()
+    objects: Mapping[str, Sequence[dict[str, Any]]] = field(default_factory=dict)
+    scopes: Mapping[str, set[str]] = field(default_factory=dict)
 
 
 class SnapshotKubernetes:
-    """A directory that answers as a cluster does."""
+    """A directory that answers as a cluster does. What it holds no file about is not found, rather than empty."""
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
         self._folder = folder
-        self._files = _Files((), ())
+        self._cluster = _Cluster()
         self._reading = asyncio.Lock()
 
     def kubectl(self, *arguments: str) -> str:
@@ -49,18 +60,26 @@ class SnapshotKubernetes:
         self, resource: str, *, namespace: str = "", labels: str = "", fields: str = "", limit: int = 0
     ) -> Listing:
         """List a resource."""
-        fits = _of_resource(resource)
+        fits_labels, fits_fields = by_labels(labels), by_fields(fields)
+        cluster = await self._read()
+        known = _known(cluster, resource)
+        scopes = cluster.scopes.get(known, set())
+        if not scopes or (namespace and not scopes & {"", namespace}):
+            inside = f" in {namespace}" if namespace else ""
+            raise Permanent(f"the snapshot says nothing of {resource}{inside}", Reason.NOT_FOUND)
         items = [
             item
-            for item in await self._objects()
-            if fits(item)
-            and namespace in ("", _namespace(item))
-            and match_labels(labels, (item.get("metadata") or {}).get("labels") or {})
-            and match_fields(fields, item)
+            for item in cluster.objects.get(known, ())
+            if namespace in ("", item["metadata"].get("namespace", ""))
+            and fits_labels(item["metadata"].get("labels") or {})
+            and fits_fields(item)
         ]
+        truncated = ""
+        if not namespace and "" not in scopes:
+            truncated = f"the snapshot has {resource} of {', '.join(sorted(scopes))} only"
         if limit and len(items) > limit:
-            return Listing(items[:limit], f"{len(items) - limit} more {resource} were not read")
-        return Listing(items)
+            truncated = f"{len(items) - limit} more {resource} were not read"
+        return Listing(items[:limit] if limit else items, truncated)
 
     async def get(self, resource: str, name: str, *, namespace: str = "") -> dict[str, Any]:
         """One object; raises Permanent with Reason.NOT_FOUND."""
@@ -79,126 +98,158 @@ class SnapshotKubernetes:
         tail: int = 500,
         since: timedelta | None = None,
     ) -> str:
-        """The end of a container's log."""
-        lines = (await asyncio.to_thread(self._log, namespace, pod, container, previous)).splitlines(keepends=True)
-        if since is not None and lines:
+        """The end of a container's log; raises Permanent with Reason.NOT_FOUND."""
+        for name in (namespace, pod, container):
+            segment(name)
+        text = await asyncio.to_thread(_log, self._folder / namespace / pod, container, previous)
+        if text is None:
+            which = "previous log" if previous else "log"
+            raise Permanent(f"the snapshot has no {which} of {namespace}/{pod} {container}", Reason.NOT_FOUND)
+        lines = text.splitlines(keepends=True)
+        if since is not None:
             lines = _lately(lines, since)
         return "".join(lines[-tail:])
 
     async def version(self) -> str:
-        """The version that the nodes' kubelets have."""
-        for item in await self._objects():
-            if item["kind"] == "Node":
-                return str(item.get("status", {}).get("nodeInfo", {}).get("kubeletVersion", ""))
-        return ""
+        """The version of the nodes' kubelets, or empty."""
+        nodes = (await self._read()).objects.get("nodes", ())
+        return next((str(node["status"]["nodeInfo"]["kubeletVersion"]) for node in nodes if "status" in node), "")
 
     async def close(self) -> None:
         """Nothing is held open."""
 
-    async def _objects(self) -> tuple[dict[str, Any], ...]:
+    async def _read(self) -> _Cluster:
         async with self._reading:
-            self._files = await asyncio.to_thread(self._read)
-        return self._files.objects
-
-    def _read(self) -> _Files:
-        if not self._folder.is_dir():
-            raise Permanent(f"the snapshot {self._folder} is no directory", Reason.NOT_FOUND)
-        files = sorted(p for p in self._folder.rglob("*") if p.name.endswith((".json", ".json.gz")))
-        stamp = tuple((str(file), file.stat().st_mtime_ns) for file in files)
-        if stamp == self._files.stamp:
-            return self._files
-        return _Files(stamp, tuple(item for file in files for item in _read_file(file)))
-
-    def _log(self, namespace: str, pod: str, container: str, previous: bool) -> str:
-        folder = self._folder / namespace / pod
-        if folder.resolve().parent.parent != self._folder.resolve():
-            raise Permanent(f"{namespace}/{pod} is no pod", Reason.BAD_REQUEST)
-        names = [f"{container}.previous.log"] if previous else [f"{container}.log", "logs.txt"]
-        for name in names:
-            if (folder / name).is_file():
-                return (folder / name).read_text(encoding="utf-8", errors="replace")
-        if previous:
-            raise Permanent(f'previous terminated container "{container}" in pod "{pod}" not found', Reason.BAD_REQUEST)
-        raise Permanent(f"the snapshot has no log of {namespace}/{pod} {container}", Reason.NOT_FOUND)
+            self._cluster = await asyncio.to_thread(_read_folder, self._folder, self._cluster)
+            return self._cluster
 
 
-def match_labels(selector: str, labels: Mapping[str, str]) -> bool:
-    """Whether labels fit a selector (Kubernetes, concepts/overview/working-with-objects/labels)."""
-    for term in (found[0].strip() for found in _TERM.finditer(selector)):
-        if found := _SET.fullmatch(term):
-            inside = labels.get(found[1]) in {value.strip() for value in found[3].split(",")}
-            fits = inside if found[2] == "in" else not inside
-        elif found := _EQUALITY.fullmatch(term):
-            fits = (labels.get(found[1]) == found[3]) != (found[2] == "!=")
-        else:
-            fits = (term.lstrip("!") in labels) != term.startswith("!")
-        if not fits:
-            return False
-    return True
+def _read_folder(folder: Path, before: _Cluster) -> _Cluster:
+    """What the files hold; while somebody is writing them, what they hold a moment later."""
+    for left in reversed(range(_TRIES)):
+        try:
+            stamp = _stamp(folder)
+            if stamp == before.stamp:
+                return before
+            found = _read_files(folder, stamp)
+            if _stamp(folder) == stamp or not left:
+                return found
+        except Temporary:
+            if not left:
+                raise
+        time.sleep(0.05)
+    return before
 
 
-def match_fields(selector: str, item: Mapping[str, Any]) -> bool:
-    """Whether an object fits a field selector (`involvedObject.name=x,type!=Normal`)."""
-    for term in filter(None, selector.split(",")):
-        found = _EQUALITY.fullmatch(term.strip())
-        if found is None:
-            raise Permanent(f"{term!r} is no field selector", Reason.BAD_REQUEST)
-        value: Any = item
-        for part in found[1].split("."):
-            value = value.get(part, "") if isinstance(value, Mapping) else ""
-        if (str(value) == found[3]) == (found[2] == "!="):
-            return False
-    return True
+def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    if not folder.is_dir():
+        raise Permanent(f"the snapshot {folder} is no directory", Reason.NOT_CONFIGURED)
+    found = []
+    for path in sorted(folder.rglob("*.json*")):
+        if path.name.endswith(_SUFFIXES):
+            try:
+                about = path.stat()
+            except OSError as error:
+                raise Temporary(f"{path.name} of the snapshot is gone: {error.strerror}", Reason.BAD_ANSWER) from None
+            found.append((str(path.relative_to(folder)), about.st_mtime_ns, about.st_size))
+    return tuple(found)
+
+
+def _read_files(folder: Path, stamp: tuple[tuple[str, int, int], ...]) -> _Cluster:
+    objects: dict[str, dict[tuple[str, str], dict[str, Any]]] = defaultdict(dict)
+    scopes: dict[str, set[str]] = defaultdict(set)
+    for name, _, _ in stamp:
+        path = Path(name)
+        scope = path.parts[0] if len(path.parts) > 1 else ""
+        if named := _named_by(path):
+            scopes[named].add(scope)
+        for item in _read_file(folder / path):
+            resource = _resource_of(item)
+            metadata = item["metadata"]
+            objects[resource][str(metadata.get("namespace", "")), str(metadata.get("name", ""))] = item
+            scopes[resource].add(scope if metadata.get("namespace") == scope else "")
+    return _Cluster(stamp, {resource: list(found.values()) for resource, found in objects.items()}, dict(scopes))
 
 
 def _read_file(file: Path) -> Iterator[dict[str, Any]]:
-    data = file.read_bytes()
     try:
+        data = file.read_bytes()
         content = from_json(gzip.decompress(data) if file.suffix == ".gz" else data)
-    except (OSError, ValueError) as error:
-        raise Temporary(f"{file.name} of the snapshot is no JSON: {error}", Reason.BAD_ANSWER) from None
+    except (OSError, EOFError, ValueError) as error:
+        raise Temporary(f"{file.name} of the snapshot cannot be read: {error}", Reason.BAD_ANSWER) from None
     if not isinstance(content, dict):
         return
-    kind = str(content.get("kind", ""))
-    if "items" in content and (kind.endswith("List") or not kind):
-        for item in content["items"] or ():
-            own = str(item.get("kind") or kind.removesuffix("List"))
-            yield pruned(item, str(item.get("apiVersion") or content.get("apiVersion", "")), own)
-    elif kind and content.get("metadata"):
-        yield pruned(content, str(content.get("apiVersion", "")), kind)
+    version, kind = str(content.get("apiVersion", "")), str(content.get("kind", ""))
+    items = content.get("items") if "items" in content else [content]
+    for item in items if isinstance(items, list) else ():
+        if isinstance(item, dict) and isinstance(item.get("metadata"), dict):
+            yield pruned(item, version, kind.removesuffix("List"))
 
 
-def _of_resource(resource: str) -> Callable[[Mapping[str, Any]], bool]:
+def _named_by(path: Path) -> str:
+    """The resource that a file is named for: `deployments.json`, `replication-controllers.json`."""
+    stem = path.name.removesuffix(".gz").removesuffix(".json").replace("-", "")
+    if stem in WELL_KNOWN:
+        return f"{stem}.{WELL_KNOWN[stem][0]}".rstrip(".")
+    return {"podmetrics": "pods.metrics.k8s.io", "nodemetrics": "nodes.metrics.k8s.io"}.get(stem, stem)
+
+
+def _resource_of(item: Mapping[str, Any]) -> str:
+    """The resource of an object; of custom kinds by the rules of English."""
+    group, _, version = str(item["apiVersion"]).rpartition("/")
+    kind = str(item["kind"])
+    if (group, kind) in _NAMES:
+        return _NAMES[group, kind]
+    word = kind.lower()
+    plural = re.sub(r"y$", "ie", word) if re.search(r"[^aeiou]y$", word) else word
+    plural += "es" if re.search(r"(?:s|x|ch|sh)$", plural) else "s"
+    return f"{plural}.{group}" if version and group else plural
+
+
+def _known(cluster: _Cluster, resource: str) -> str:
+    """The full name of a resource that may be named without its group."""
     name, _, group = resource.partition(".")
-    known = WELL_KNOWN.get(name)
-
-    def fits(item: Mapping[str, Any]) -> bool:
-        has, _, version = str(item["apiVersion"]).partition("/")
-        its_group = has if version else ""
-        if known is not None and group in ("", known[0]):
-            return item["kind"] == known[1] and its_group == known[0]
-        plural = str(item["kind"]).lower()
-        if group == "metrics.k8s.io":
-            return plural == f"{name.removesuffix('s')}metrics" and its_group == group
-        return its_group == group and name in (f"{plural}s", f"{plural}es", f"{plural.removesuffix('y')}ies")
-
-    return fits
+    if not group and name in WELL_KNOWN:
+        return f"{name}.{WELL_KNOWN[name][0]}".rstrip(".")
+    if group:
+        return resource
+    return next((known for known in cluster.scopes if known.partition(".")[0] == name), resource)
 
 
-def _namespace(item: Mapping[str, Any]) -> str:
-    return str((item.get("metadata") or {}).get("namespace", ""))
+def _log(folder: Path, container: str, previous: bool) -> str | None:
+    try:
+        own = folder / (f"{container}.previous.log" if previous else f"{container}.log")
+        if own.is_file():
+            return own.read_text(encoding="utf-8", errors="replace")
+        dump = folder / "logs.txt"
+        if previous or not dump.is_file():
+            return None
+        return _section(dump.read_text(encoding="utf-8", errors="replace"), container)
+    except OSError as error:
+        raise Temporary(f"a log of the snapshot cannot be read: {error.strerror}", Reason.BAD_ANSWER) from None
+
+
+def _section(text: str, container: str) -> str | None:
+    """A container's part of what `cluster-info dump` writes; the whole where nothing marks parts."""
+    marks = list(_START.finditer(text))
+    if not marks:
+        return text
+    for mark in marks:
+        if mark[1] == container:
+            return text[mark.end() :].partition("\n==== END logs")[0].lstrip("\n")
+    return None
 
 
 def _lately(lines: list[str], since: timedelta) -> list[str]:
     """The lines of the last while, counted from the newest: a recording's now is when it was made."""
-    stamps = [_stamp(line) for line in lines]
-    newest = max((stamp for stamp in stamps if stamp), default=None)
+    times = [_time(line) for line in lines]
+    newest = max((at for at in times if at), default=None)
     if newest is None:
         return lines
-    return [line for line, stamp in zip(lines, stamps, strict=True) if stamp is None or stamp >= newest - since]
+    return [line for line, at in zip(lines, times, strict=True) if at is None or at >= newest - since]
 
 
-def _stamp(line: str) -> datetime | None:
+def _time(line: str) -> datetime | None:
     try:
         return datetime.fromisoformat(line.partition(" ")[0])
     except ValueError:
