@@ -156,6 +156,8 @@ class AlertmanagerSettings(PrometheusSettings):
     """The route's `repeat_interval`: how long silence is no news."""
     reconcile_every: Duration = timedelta(minutes=1)
     """How often open incidents are compared with its API."""
+    warm_up: Duration = timedelta(minutes=2)
+    """How long after its start its list of alerts is not relied on: Prometheus tells it again only once a minute."""
 
 
 class Cluster(Section):

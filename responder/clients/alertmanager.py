@@ -1,6 +1,7 @@
 """Alertmanager's API v2, to reconcile what webhooks leave out (alertmanager, api/v2/openapi.yaml)."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import aiohttp
@@ -9,7 +10,7 @@ from pydantic_core import from_json
 from responder.clients.answers import SecretFile, check, read_bounded, unreachable
 from responder.clients.sharing import Shared
 from responder.clock import Clock
-from responder.errors import Reason, Temporary
+from responder.errors import Permanent, Reason, Temporary
 from responder.metrics import Metrics
 from responder.settings import AlertmanagerSettings
 
@@ -24,6 +25,7 @@ class HttpAlertmanager:
     ) -> None:
         self._url = settings.url
         self._settings = settings
+        self._clock = clock
         self._session = session
         self._token = SecretFile(settings.token, settings.token_file)
         self._shared = Shared(
@@ -37,33 +39,56 @@ class HttpAlertmanager:
         )
 
     async def alerts(self, *matchers: str) -> Sequence[Mapping[str, Any]]:
-        """Alerts as `GET /api/v2/alerts` returns them, active and suppressed; `matchers` are its filters."""
-        return await self._shared.ask(matchers, lambda: self._request(matchers))
+        """Alerts as `GET /api/v2/alerts` returns them, active and suppressed; `matchers` are its filters.
+
+        Raises Temporary also where Alertmanager started just now: it keeps no alerts over a restart, and one that
+        it has not been told of again yet would look as if it were over.
+        """
+        return await self._shared.ask(matchers, lambda: self._alerts(matchers))
 
     async def close(self) -> None:
         """Give up what is under way."""
         await self._shared.close()
 
-    async def _request(self, matchers: Sequence[str]) -> Sequence[Mapping[str, Any]]:
-        what = f"Alertmanager at {self._url}"
+    async def _alerts(self, matchers: Sequence[str]) -> Sequence[Mapping[str, Any]]:
+        await self._check_age()
+        answer = await self._get("/api/v2/alerts", [("filter", matcher) for matcher in matchers])
+        if not isinstance(answer, list) or not all(isinstance(item, dict) for item in answer):
+            raise Temporary(f"{self._what} did not answer with a list of alerts", Reason.BAD_ANSWER)
+        return answer
+
+    async def _check_age(self) -> None:
+        """What speaks the API without telling its age (Mimir, Grafana) is taken to be old."""
+        try:
+            status = await self._get("/api/v2/status", [])
+            started = datetime.fromisoformat(status["uptime"])
+            age = (self._clock.now() - started).total_seconds()
+        except (Permanent, KeyError, TypeError, ValueError):
+            return
+        missing = self._settings.warm_up.total_seconds() - age
+        if age >= 0 and missing > 0:
+            message = f"{self._what} started {age:.0f} s ago and may not know all alerts again yet"
+            raise Temporary(message, Reason.BAD_ANSWER, after=missing)
+
+    async def _get(self, path: str, params: Sequence[tuple[str, str]]) -> Any:
+        """The JSON of an answer, None where it is none."""
         try:
             async with self._session.get(
-                f"{self._url}/api/v2/alerts",
-                params=[("filter", matcher) for matcher in matchers],
-                headers=self._headers(),
-                allow_redirects=False,
+                f"{self._url}{path}", params=params, headers=self._headers(), allow_redirects=False
             ) as response:
-                body = await read_bounded(response, LARGEST_ANSWER, what)
+                body = await read_bounded(response, LARGEST_ANSWER, self._what)
         except (aiohttp.ClientError, OSError) as error:
-            raise unreachable(error, what) from None
-        check(response.status, what, body[:2048].decode("utf-8", "replace"), response.headers.get("Retry-After", ""))
+            raise unreachable(error, self._what) from None
+        said = body[:2048].decode("utf-8", "replace")
+        check(response.status, self._what, said, response.headers.get("Retry-After", ""))
         try:
-            answer = from_json(body)
+            return from_json(body)
         except ValueError:
-            answer = None
-        if not isinstance(answer, list) or not all(isinstance(item, dict) for item in answer):
-            raise Temporary(f"{what} did not answer with a list of alerts", Reason.BAD_ANSWER)
-        return answer
+            return None
+
+    @property
+    def _what(self) -> str:
+        return self._shared.name
 
     def _headers(self) -> dict[str, str]:
         headers = {name: value.get_secret_value() for name, value in self._settings.headers.items()}
