@@ -169,5 +169,10 @@ def responder_config(folder: Path, ports: dict[str, int], urls: dict[str, str]) 
         "database": f"sqlite:///{folder}/responder.db",
         "kubernetes": {"snapshot": str(folder / "cluster"), "cache": "1s"},
         "prometheus": {"url": urls["prometheus"], "cache": "1s"},
-        "alertmanager": {"url": urls["alertmanager"], "group_interval": "5s", "reconcile_every": "10s", "warm_up": "5s"},
+        "alertmanager": {
+            "url": urls["alertmanager"],
+            "group_interval": "5s",
+            "reconcile_every": "10s",
+            "warm_up": "5s",
+        },
     }

@@ -22,6 +22,7 @@ from responder.demo.clusters import Recording, State
 
 NAMESPACE = "kubechat-system"
 MAX_CONNECTIONS = 100
+IDLE = 0.85  # of the connections of a pool
 PAST = 7200.0  # seconds that KubeChat has run before anybody looks
 Change = Callable[[State], Awaitable[None]]
 
@@ -129,16 +130,22 @@ class Simulator:
 
     def _postgres(self) -> Iterator[Metric]:
         held = self._totals.behaviour.connections
+        place = ["namespace", "server", "datname"]
+        database = [NAMESPACE, "postgres-service:5432", "kubechat"]
         yield _gauge("pg_up", "Whether PostgreSQL answers.", 1)
-        yield _gauge("pg_settings_max_connections", "The limit.", MAX_CONNECTIONS)
-        used = GaugeMetricFamily(
-            "pg_stat_activity_count", "Connections.", labels=["namespace", "datname", "state", "application_name"]
-        )
+        limit = GaugeMetricFamily("pg_settings_max_connections", "The limit.", labels=place[:2])
+        limit.add_metric(database[:2], MAX_CONNECTIONS)
+        size = GaugeMetricFamily("pg_database_size_bytes", "Size.", labels=place)
+        size.add_metric(database, 6.8 * 2**30)
+        used = GaugeMetricFamily("pg_stat_activity_count", "Connections.", labels=[*place, "state", "application_name"])
+        longest = GaugeMetricFamily("pg_stat_activity_max_tx_duration", "Seconds.", labels=[*place, "state"])
+        longest.add_metric([*database, "active"], self._totals.wavering(0.4))
+        longest.add_metric([*database, "idle"], 0)
         for name, count in held.items():
-            idle = round(count * (0.86 if count > 50 else 0.6))
-            used.add_metric([NAMESPACE, "kubechat", "idle", name], idle)
-            used.add_metric([NAMESPACE, "kubechat", "active", name], count - idle)
-        yield used
+            idle = round(count * IDLE)
+            used.add_metric([*database, "idle", name], idle)
+            used.add_metric([*database, "active", name], count - idle)
+        yield from (limit, size, used, longest)
 
     def _redis(self) -> Iterator[Metric]:
         yield _gauge("redis_up", "Whether Redis answers.", int(self._totals.behaviour.redis))

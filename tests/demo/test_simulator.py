@@ -43,6 +43,7 @@ def total(values: Values, name: str, **labels: str) -> float:
 
 
 async def test_it_exports_every_metric_that_the_alerts_use(kubechat: Client) -> None:
+    await kubechat.post("/fault/crash_loop")
     known = set(await scraped(kubechat))
     for group in shipped()["groups"]:
         for rule in group["rules"]:
