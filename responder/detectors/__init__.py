@@ -16,11 +16,12 @@ from types import ModuleType
 from typing import TypeVar
 
 from responder import plugins
+from responder.detectors._scene import Scene
 from responder.errors import ConfigError
 from responder.model.alert import Alert
-from responder.model.evidence import Evidence, KubernetesObjects, Shape
+from responder.model.evidence import Evidence, KubernetesObjects, Logs, Shape
 from responder.model.finding import Cause, Cleared, Finding
-from responder.model.kubernetes import Picture
+from responder.model.picture import Picture
 from responder.model.subject import Target
 
 S = TypeVar("S", bound=Shape)
@@ -46,6 +47,11 @@ class Case:
     def picture(self) -> Picture:
         """All Kubernetes objects that any evidence holds, as one graph."""
         return Picture.of(list(self.read(KubernetesObjects)))
+
+    @cached_property
+    def scene(self) -> Scene:
+        """The namespace that the case is about, with what its logs complain of."""
+        return Scene(self.target, self.picture, list(self.read(Logs)), self.started_at, self.now)
 
 
 Detect = Callable[[Case], Iterator[Finding | Cleared]]

@@ -1,14 +1,12 @@
-"""Kubernetes objects as detectors look at them: thin typed views of the API's JSON, joined to one graph."""
+"""Kubernetes objects as detectors look at them: thin typed views of the API's JSON, total over what may be missing."""
 
 import re
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from responder.model.evidence import KubernetesObjects
 from responder.model.subject import Subject
 
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob")
@@ -34,6 +32,23 @@ def time(text: object) -> datetime | None:
         return None
 
 
+def mapping(value: object) -> Mapping[str, Any]:
+    """The value if it is a mapping, else an empty one: objects come from strangers' clusters and versions."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def mappings(value: object) -> Sequence[Mapping[str, Any]]:
+    """The mappings in a list; empty if the value is none."""
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list | tuple) else []
+
+
+def whole(value: object) -> int | None:
+    """A whole number, also where it is written as text; None if it is none."""
+    if isinstance(value, bool):
+        return None
+    return int(value) if isinstance(value, int) or (isinstance(value, str) and value.isdecimal()) else None
+
+
 @dataclass(frozen=True)
 class Object:
     """Any object. `raw` is the API's JSON; `evidence` are the ids of the evidence that holds it."""
@@ -47,15 +62,15 @@ class Object:
 
     @property
     def metadata(self) -> Mapping[str, Any]:
-        return self.raw.get("metadata") or {}
+        return mapping(self.raw.get("metadata"))
 
     @property
     def spec(self) -> Mapping[str, Any]:
-        return self.raw.get("spec") or {}
+        return mapping(self.raw.get("spec"))
 
     @property
     def status(self) -> Mapping[str, Any]:
-        return self.raw.get("status") or {}
+        return mapping(self.raw.get("status"))
 
     @property
     def name(self) -> str:
@@ -71,11 +86,11 @@ class Object:
 
     @property
     def labels(self) -> Mapping[str, str]:
-        return self.metadata.get("labels") or {}
+        return mapping(self.metadata.get("labels"))
 
     @property
     def annotations(self) -> Mapping[str, str]:
-        return self.metadata.get("annotations") or {}
+        return mapping(self.metadata.get("annotations"))
 
     @property
     def created(self) -> datetime | None:
@@ -88,23 +103,41 @@ class Object:
     @property
     def conditions(self) -> Mapping[str, Mapping[str, Any]]:
         """`status.conditions` by type."""
-        return {str(item.get("type", "")): item for item in self.status.get("conditions") or []}
+        return {str(item.get("type", "")): item for item in mappings(self.status.get("conditions"))}
 
     @property
     def controller(self) -> tuple[str, str] | None:
         """Kind and name of the owner that controls it."""
-        for owner in self.metadata.get("ownerReferences") or []:
+        for owner in mappings(self.metadata.get("ownerReferences")):
             if owner.get("controller", True):
                 return str(owner.get("kind", "")), str(owner.get("name", ""))
         return None
 
     @property
+    def _pod_template(self) -> Mapping[str, Any]:
+        if self.kind == "Pod":
+            return self.raw
+        spec = mapping(mapping(self.spec.get("jobTemplate")).get("spec")) if self.kind == "CronJob" else self.spec
+        return mapping(spec.get("template"))
+
+    @property
     def template(self) -> Mapping[str, Any]:
         """The pod's spec: its own, or the one in the workload's template."""
-        spec = self.spec
-        if self.kind == "CronJob":
-            spec = ((spec.get("jobTemplate") or {}).get("spec")) or {}
-        return spec if self.kind == "Pod" else (spec.get("template") or {}).get("spec") or {}
+        return mapping(self._pod_template.get("spec"))
+
+    @property
+    def template_labels(self) -> Mapping[str, str]:
+        """The labels that its pods get; of a pod its own."""
+        return mapping(mapping(self._pod_template.get("metadata")).get("labels"))
+
+    @property
+    def template_containers(self) -> "Sequence[Container]":
+        """The containers of its template without a status; init containers first."""
+        return [
+            Container(str(spec.get("name", "")), spec, init=field == "initContainers")
+            for field in ("initContainers", "containers")
+            for spec in mappings(self.template.get(field))
+        ]
 
 
 @dataclass(frozen=True)
@@ -122,7 +155,7 @@ class Container:
 
     @property
     def restarts(self) -> int:
-        return int(self.status.get("restartCount") or 0)
+        return whole(self.status.get("restartCount")) or 0
 
     @property
     def image(self) -> str:
@@ -131,22 +164,42 @@ class Container:
     @property
     def waiting(self) -> Mapping[str, Any]:
         """`state.waiting`, or empty."""
-        return (self.status.get("state") or {}).get("waiting") or {}
+        return mapping(mapping(self.status.get("state")).get("waiting"))
 
     @property
     def running(self) -> Mapping[str, Any]:
         """`state.running`, or empty."""
-        return (self.status.get("state") or {}).get("running") or {}
+        return mapping(mapping(self.status.get("state")).get("running"))
 
     @property
     def terminated(self) -> Mapping[str, Any]:
         """How it last ended: `state.terminated`, else `lastState.terminated`, or empty."""
-        now = (self.status.get("state") or {}).get("terminated")
-        return now or (self.status.get("lastState") or {}).get("terminated") or {}
+        now = mapping(mapping(self.status.get("state")).get("terminated"))
+        return now or mapping(mapping(self.status.get("lastState")).get("terminated"))
+
+    @property
+    def ports(self) -> Sequence[Mapping[str, Any]]:
+        """The declared ports."""
+        return mappings(self.spec.get("ports"))
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The variables that are written out in the spec."""
+        return {
+            str(item.get("name", "")): str(item["value"])
+            for item in mappings(self.spec.get("env"))
+            if item.get("value") is not None
+        }
 
     def limit(self, resource: str) -> str:
         """The limit of a resource as written, or empty."""
-        return str(((self.spec.get("resources") or {}).get("limits") or {}).get(resource, ""))
+        return str(mapping(mapping(self.spec.get("resources")).get("limits")).get(resource, ""))
+
+    def request(self, resource: str) -> float:
+        """What it requests of a resource; the limit where only that is set (as the API server does it)."""
+        resources = mapping(self.spec.get("resources"))
+        asked = mapping(resources.get("requests")).get(resource, mapping(resources.get("limits")).get(resource))
+        return quantity(asked) or 0.0
 
 
 @dataclass(frozen=True)
@@ -173,11 +226,10 @@ class Pod(Object):
             (True, "initContainers", "initContainerStatuses"),
             (False, "containers", "containerStatuses"),
         ):
-            by_name = {item.get("name"): item for item in self.status.get(statuses) or []}
-            found += [
-                Container(str(spec.get("name", "")), spec, by_name.get(spec.get("name"), {}), init)
-                for spec in self.spec.get(specs) or []
-            ]
+            by_name = {str(item.get("name", "")): item for item in mappings(self.status.get(statuses))}
+            for spec in mappings(self.spec.get(specs)):
+                name = str(spec.get("name", ""))
+                found.append(Container(name, spec, by_name.get(name, {}), init))
         return found
 
 
@@ -188,7 +240,7 @@ class Event(Object):
     @property
     def about(self) -> tuple[str, str, str]:
         """Kind, namespace and name of the object."""
-        about = self.raw.get("involvedObject") or self.raw.get("regarding") or {}
+        about = mapping(self.raw.get("involvedObject") or self.raw.get("regarding"))
         return str(about.get("kind", "")), str(about.get("namespace", "")), str(about.get("name", ""))
 
     @property
@@ -205,13 +257,19 @@ class Event(Object):
 
     @property
     def count(self) -> int:
-        series = self.raw.get("series") or {}
-        return int(series.get("count") or self.raw.get("count") or self.raw.get("deprecatedCount") or 1)
+        for text in (
+            mapping(self.raw.get("series")).get("count"),
+            self.raw.get("count"),
+            self.raw.get("deprecatedCount"),
+        ):
+            if found := whole(text):
+                return found
+        return 1
 
     @property
     def last(self) -> datetime | None:
         """When it was last seen."""
-        series = self.raw.get("series") or {}
+        series = mapping(self.raw.get("series"))
         for text in (
             series.get("lastObservedTime"),
             self.raw.get("lastTimestamp"),
@@ -223,90 +281,3 @@ class Event(Object):
             if found := time(text):
                 return found
         return None
-
-
-_VIEWS: Mapping[str, type[Object]] = {"Pod": Pod, "Event": Event}
-
-
-class Picture:
-    """All objects that an investigation saw, joined."""
-
-    def __init__(self, objects: Sequence[Object], complete: frozenset[str]) -> None:
-        self._complete = complete
-        self._by_kind: dict[str, list[Object]] = defaultdict(list)
-        self._by_name: dict[tuple[str, str, str], Object] = {}
-        for item in objects:
-            self._by_kind[item.kind].append(item)
-            self._by_name[item.kind, item.namespace, item.name] = item
-
-    @classmethod
-    def of(cls, sources: Sequence[tuple[str, KubernetesObjects]]) -> "Picture":
-        """Join several readings; of an object seen twice the last reading counts."""
-        seen: dict[tuple[str, str, str], Object] = {}
-        complete: set[str] = set()
-        for evidence, content in sources:
-            complete.update(content.complete)
-            for raw in content.objects:
-                view = _VIEWS.get(str(raw.get("kind", "")), Object)(raw)
-                key = (view.kind, view.namespace, view.name)
-                before = seen[key].evidence if key in seen else ()
-                seen[key] = type(view)(raw, (*before, evidence))
-        return cls(list(seen.values()), frozenset(complete))
-
-    def complete(self, kind: str, namespace: str = "") -> bool:
-        """Whether all objects of the kind (in the namespace) were read."""
-        return kind in self._complete or f"{kind}/{namespace}" in self._complete
-
-    def all(self, kind: str, namespace: str = "") -> Sequence[Object]:
-        """The objects of a kind, of one namespace if given."""
-        return [item for item in self._by_kind[kind] if not namespace or item.namespace == namespace]
-
-    def get(self, kind: str, namespace: str, name: str) -> Object | None:
-        """One object, if it was seen."""
-        return self._by_name.get((kind, namespace, name))
-
-    def pods(self, namespace: str = "") -> Sequence[Pod]:
-        """The pods."""
-        return [item for item in self.all("Pod", namespace) if isinstance(item, Pod)]
-
-    @cached_property
-    def _events(self) -> Mapping[tuple[str, str, str], Sequence[Event]]:
-        events: dict[tuple[str, str, str], list[Event]] = defaultdict(list)
-        for item in self._by_kind["Event"]:
-            if isinstance(item, Event):
-                events[item.about].append(item)
-        return events
-
-    def events(self, about: Object) -> Sequence[Event]:
-        """The events about an object, in the order they were read."""
-        return self._events.get((about.kind, about.namespace, about.name), ())
-
-    def workload(self, item: Object) -> Object | None:
-        """The workload that an object belongs to: up the owners, as far as they were seen."""
-        for _ in range(4):
-            if item.kind in WORKLOADS and not (item.kind == "Job" and item.controller):
-                return item
-            owner = item.controller
-            above = self.get(owner[0], item.namespace, owner[1]) if owner else None
-            if above is None:
-                break
-            item = above
-        return item if item.kind in WORKLOADS else None
-
-    def responsible(self, item: Object) -> Subject:
-        """What to name for an object: its workload; by its owner's name where that was not read."""
-        if above := self.workload(item):
-            return above.subject
-        if owner := item.controller:
-            kind, name = owner
-            if kind == "ReplicaSet":
-                kind, name = "Deployment", name.rpartition("-")[0] or name
-            return Subject(kind=kind, name=name, namespace=item.namespace)
-        return item.subject
-
-    def pods_of(self, workload: Object) -> Iterator[Pod]:
-        """The pods of a workload."""
-        for pod in self.pods(workload.namespace):
-            above = self.workload(pod)
-            if above is not None and (above.kind, above.name) == (workload.kind, workload.name):
-                yield pod

@@ -11,7 +11,8 @@ from responder.model.evidence import LogGroup
 from responder.model.failures import failure
 
 LONGEST = 2000
-"""Characters of a line that are looked at."""
+"""Characters of a message that are looked at."""
+LONGEST_LINE = 20_000
 TROUBLED = ("warning", "error", "fatal")
 _LEVELS: Mapping[str, str] = {
     **dict.fromkeys(("trace", "debug", "verbose", "fine", "finer", "finest"), "debug"),
@@ -32,7 +33,9 @@ _ERRORLIKE = re.compile(
 )
 _TIME = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:?\d\d)\s?")
 
-_FRAME = re.compile(r"^\s+(?:at\s|\.\.\. \d+ (?:more|common)|File \"|\^+|~+)|^\s*(?:Caused by|Suppressed): |^\t")
+_FRAME = re.compile(
+    r"^\s*at [\w$.<>/]+\(|^\s+(?:at\s|\.\.\. \d+ (?:more|common)|File \"|\^+|~+)|^\s*(?:Caused by|Suppressed): |^\t"
+)
 _GO_FRAME = re.compile(r"^(?:goroutine \d+ \[|created by |[\w./*()\[\]-]+\(.*\)$|\[signal |exit status \d|main\.)")
 _PYTHON_END = re.compile(r"^(?:[A-Za-z_][\w.]*)(?::\s|$)")
 
@@ -115,7 +118,7 @@ def records(lines: Iterable[str]) -> Iterator[LogRecord]:
     head: tuple[datetime | None, str] | None = None
     rest: list[str] = []
     for line in lines:
-        at, text = stamped(line[:LONGEST].rstrip("\r\n"))
+        at, text = stamped(line[:LONGEST_LINE].rstrip("\r\n"))
         if not text.strip():
             continue
         if head is not None and _continues(head[1], rest, text):
@@ -129,15 +132,16 @@ def records(lines: Iterable[str]) -> Iterator[LogRecord]:
 
 
 def group(lines: Iterable[str]) -> tuple[LogGroup, ...]:
-    """The lines that say something is wrong, alike ones counted, the most frequent first."""
-    found: dict[str, LogGroup] = {}
+    """The lines that say something is wrong, alike ones with the same peer counted, the most frequent first."""
+    found: dict[tuple[str, str], LogGroup] = {}
     for record in records(lines):
         if not record.troubled:
             continue
-        key = template(record.text)
+        failed = failure(record.text)
+        key = template(record.text), failed.peer if failed else ""
         before = found.get(key)
         found[key] = LogGroup(
-            template=key,
+            template=key[0],
             example=record.text if before is None else before.example,
             count=before.count + 1 if before else 1,
             level=record.level,
@@ -177,7 +181,7 @@ def _record(head: tuple[datetime | None, str], rest: Sequence[str]) -> LogRecord
         text = _cause(text, rest)
         found = found or level(raw)
         found = found if found in ("error", "fatal", "warning") else "error"
-    return LogRecord(text, raw, found or level(raw), at, tuple(rest))
+    return LogRecord(text[:LONGEST], raw, found or level(raw), at, tuple(rest))
 
 
 def _cause(text: str, rest: Sequence[str]) -> str:
