@@ -8,11 +8,13 @@ from typing import Any, Literal
 
 from responder.model.alert import Alert
 from responder.model.incident import AlertState, Incident, IncidentStatus, TimelineEntry, TimelineKind, TrackedAlert
-from responder.model.labels import owner_of_pod, subject_of
+from responder.model.labels import owner_of_pod
 from responder.model.ledger import Assignment, Changes, Due, FoldRules, Heart, Ledger
 from responder.model.subject import Subject
 
 NAMED_AT_MOST = 5
+KINDS_AT_MOST = 100
+"""How many kinds of alerts and things an incident remembers to be about."""
 
 
 class Bookkeeping:
@@ -189,14 +191,11 @@ class Bookkeeping:
 
     def _is_news(self, incident_id: str, name: str, subject: Subject) -> bool:
         """Whether the incident has no alert of this name yet, or none about this thing."""
-        if incident_id not in self._before.incidents:
-            return False
-        if incident_id not in self._kinds:
-            members = [self._alerts[incident_id, key] for key in self._members[incident_id]]
-            self._kinds[incident_id] = {kind for known in members for kind in _kinds(known.name, known.labels)}
-        known, new = self._kinds[incident_id], {f"alert {name}", f"about {_family(subject)}"}
-        self._kinds[incident_id] = known | new
-        return not new <= known
+        known = self._kinds.setdefault(incident_id, set(self._incidents[incident_id].about))
+        new = {f"alert {name}", f"about {_family(subject)}"} - known
+        if len(known) < KINDS_AT_MOST:
+            known |= new
+        return bool(new) and incident_id in self._before.incidents
 
     def _settle(self, incident_id: str, touched: "_Touched") -> None:
         """Bring an incident in line with its alerts."""
@@ -215,6 +214,7 @@ class Bookkeeping:
             "resolved_at": None,
             "flaps": incident.flaps + (1 if reopened or touched.flapped else 0),
             "revision": incident.revision + 1,
+            "about": tuple(sorted(self._kinds.get(incident_id, incident.about))),
         }
         if not is_open:
             ends = max((alert.ends_at for alert in members if alert.ends_at), default=self.now)
@@ -270,10 +270,6 @@ def _verdict(before: Incident | None, after: Incident) -> str:
             return "Unknown: nobody says whether its alerts still fire"
         case IncidentStatus.FIRING:
             return "Fires on" if before.open else f"Reopened as {after.severity}"
-
-
-def _kinds(name: str, labels: Mapping[str, str]) -> tuple[str, str]:
-    return f"alert {name}", f"about {_family(subject_of(labels))}"
 
 
 def _family(subject: Subject) -> str:

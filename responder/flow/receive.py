@@ -3,7 +3,8 @@
 import asyncio
 import functools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,8 +18,8 @@ from responder.flow.fold import fold, wanted
 from responder.flow.match import assign
 from responder.flow.reconcile import reconcile
 from responder.flow.world import World
-from responder.model.alert import Alert, Notification
-from responder.model.incident import AlertState, IncidentStatus
+from responder.model.alert import Alert, AlertStatus, Notification
+from responder.model.incident import AlertState, IncidentStatus, TrackedAlert
 from responder.model.ledger import Assignment, Changes, Ledger
 from responder.store import incidents, jobs, notifications
 from responder.store.notifications import Stored
@@ -28,7 +29,12 @@ log = structlog.get_logger(__name__)
 Parse = Callable[[bytes, int, datetime], Notification]
 
 BATCH = 200
-BATCH_BYTES = 8 * 1024 * 1024
+BATCH_ALERTS = 1000
+KEPT_IN_MEMORY = 50_000
+"""Alerts of open incidents that are not read again for every batch."""
+REST = 3.0
+"""How many times as long as a batch took folding rests while deliveries stream in faster than it folds."""
+LONGEST_REST = 0.5
 ASK_SOON = timedelta(seconds=1)
 LOOK_AGAIN = timedelta(minutes=1)
 
@@ -50,19 +56,23 @@ class Receiver:
         self._stored = asyncio.Event()
         self._changing = asyncio.Lock()
         self._draining = False
+        self._took = 0.0
+        self._members: OrderedDict[str, dict[str, TrackedAlert]] = OrderedDict()
 
     async def run(self) -> None:
         """Fold what is stored, now and whenever more comes, until drained."""
         while not self._draining:
             self._stored.clear()
             try:
-                more = await self.fold_some()
+                left = await self.fold_some()
             except Temporary as trouble:
                 log.warning("receive.waits", error=str(trouble))
                 await self._world.clock.sleep(1)
                 continue
-            if not more and not self._draining:
+            if left == 0 and not self._draining:
                 await self._stored.wait()
+            elif left > BATCH and self._stored.is_set():
+                await self._world.clock.sleep(min(LONGEST_REST, REST * self._took))
 
     def wake(self) -> None:
         """There are new deliveries."""
@@ -73,22 +83,24 @@ class Receiver:
         self._draining = True
         self._stored.set()
 
-    async def fold_some(self) -> bool:
-        """Fold the oldest deliveries that wait; whether there may be more."""
+    async def fold_some(self) -> int:
+        """Fold the oldest deliveries that wait; returns how many are left."""
         database, metrics = self._world.database, self._world.metrics
         stored = await database.read(
-            lambda connection: notifications.to_fold(connection, limit=BATCH, max_bytes=BATCH_BYTES)
+            lambda connection: notifications.to_fold(connection, limit=BATCH, alerts=BATCH_ALERTS)
         )
         if not stored:
             metrics.fold_backlog.set(0)
-            return False
+            return 0
         started = time.perf_counter()
         async with self._changing:
             folded = await self._fold_and_write(stored)
-        metrics.fold_seconds.observe(time.perf_counter() - started)
+        self._took = time.perf_counter() - started
+        metrics.fold_seconds.observe(self._took)
         self._count(folded)
-        metrics.fold_backlog.set(await database.read(notifications.backlog))
-        return True
+        left = await database.read(notifications.backlog)
+        metrics.fold_backlog.set(left)
+        return left
 
     async def _fold_and_write(self, stored: Sequence[Stored]) -> _Folded:
         """Fold, and once more if an incident was changed meanwhile."""
@@ -99,6 +111,7 @@ class Receiver:
             except incidents.Conflict:
                 log.debug("receive.fold_again")
             else:
+                self._remember(folded.changes, folded.read)
                 return folded
 
     async def reconcile(self, _key: str) -> datetime:
@@ -116,7 +129,18 @@ class Receiver:
             await self._world.database.write(lambda connection: self._apply(connection, changes, ledger))
         except incidents.Conflict:
             return now
+        self._members.clear()
         return self._next_look(ledger, now)
+
+    def _remember(self, changes: Changes, read: Ledger) -> None:
+        """Keep the alerts of the incidents that changed; of those that did so long ago none."""
+        for (incident_id, key), alert in read.alerts.items():
+            self._members.setdefault(incident_id, {})[key] = alert
+        for alert in changes.alerts:
+            self._members.setdefault(alert.incident_id, {})[alert.key] = alert
+            self._members.move_to_end(alert.incident_id)
+        while len(self._members) > 1 and sum(map(len, self._members.values())) > KEPT_IN_MEMORY:
+            self._members.popitem(last=False)
 
     async def _ask_alertmanager(self) -> Sequence[Mapping[str, Any]] | None:
         if self._world.alertmanager is None:
@@ -139,7 +163,7 @@ class Receiver:
         read = self._world.database.read_now(lambda connection: self._ledger(connection, parsed))
         batch = _Batch(read)
         rules = self._world.settings.fold_rules
-        for notification in parsed:
+        for notification in _merged(parsed):
             batch.add(fold(batch.ledger, notification, self._assign, rules, notification.received_at))
         return _Folded(tuple(delivery.id for delivery in stored), batch.changes(), read, unusable)
 
@@ -152,7 +176,7 @@ class Receiver:
             keys.update(more_keys)
             identities.update(more_identities)
             heart_keys.update(more_hearts)
-        return incidents.ledger(connection, keys, identities, heart_keys)
+        return incidents.ledger(connection, keys, identities, heart_keys, self._members)
 
     def _assign(self, alert: Alert) -> Assignment:
         settings = self._world.settings
@@ -235,3 +259,35 @@ class _Batch:
             reconcile=any(part.reconcile for part in parts),
             due=tuple(due for part in parts for due in part.due),
         )
+
+
+def _merged(notifications: Sequence[Notification]) -> Iterator[Notification]:
+    """The notifications of a storm as few: in a row, with nothing but firing alerts, each of another key.
+
+    Folding them one by one comes to the same, but every fold looks at all alerts of the incident.
+    """
+    waiting: list[Notification] = []
+    keys: set[str] = set()
+    for notification in notifications:
+        own = {alert.key for alert in notification.alerts}
+        alike = not waiting or notification.receiver == waiting[0].receiver
+        if alike and not keys & own and _only_firing(notification):
+            waiting.append(notification)
+            keys |= own
+            continue
+        yield from _as_one(waiting)
+        waiting, keys = ([notification], own) if _only_firing(notification) else ([], set())
+        if not waiting:
+            yield notification
+    yield from _as_one(waiting)
+
+
+def _only_firing(notification: Notification) -> bool:
+    firing = all(alert.status is AlertStatus.FIRING for alert in notification.alerts)
+    return firing and notification.status is not AlertStatus.RESOLVED and not notification.alerts_truncated
+
+
+def _as_one(notifications: Sequence[Notification]) -> Iterator[Notification]:
+    if notifications:
+        alerts = tuple(alert for notification in notifications for alert in notification.alerts)
+        yield notifications[0].model_copy(update={"alerts": alerts})

@@ -97,7 +97,8 @@ class Incident(Record):
     """What we respond to. Its alerts are kept beside it, as `TrackedAlert`s.
 
     `group` are the grouping labels with their values; `identity` is made of runbook and group and
-    is what a re-fire is recognised by. `revision` grows with every change worth showing.
+    is what a re-fire is recognised by. `revision` grows with every change worth showing. `about` are the
+    kinds of alerts and of things that it is known to be about: another kind is worth another look.
     """
 
     id: str
@@ -117,6 +118,7 @@ class Incident(Record):
     flaps: int = 0
     alerts_truncated: int = 0
     revision: int = 1
+    about: tuple[str, ...] = ()
 
     @property
     def open(self) -> bool:

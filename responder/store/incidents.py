@@ -28,10 +28,18 @@ T = TypeVar("T")
 _CHUNK = 500
 
 
+Members = Mapping[str, Mapping[str, TrackedAlert]]
+"""Alerts by incident id and key."""
+
+
 def ledger(
-    connection: Connection, keys: Collection[str], identities: Collection[str], heart_keys: Collection[str]
+    connection: Connection,
+    keys: Collection[str],
+    identities: Collection[str],
+    heart_keys: Collection[str],
+    known: Members,
 ) -> Ledger:
-    """What a fold needs: see `responder.model.ledger.Ledger`."""
+    """What a fold needs: see `responder.model.ledger.Ledger`. The alerts of `known` incidents are not read again."""
     ids: set[str] = set()
     for chunk in _chunks(sorted(identities)):
         latest = select(incidents.c.id, incidents.c.identity).where(incidents.c.identity.in_(chunk))
@@ -41,7 +49,7 @@ def ledger(
         holders = select(alerts.c.key, alerts.c.incident_id).where(alerts.c.key.in_(chunk))
         newest = {row.key: row.incident_id for row in connection.execute(holders.order_by(alerts.c.last_seen))}
         ids.update(newest.values())
-    return _ledger_of(connection, ids, heart_keys)
+    return _ledger_of(connection, ids, heart_keys, known)
 
 
 def open_ledger(connection: Connection) -> Ledger:
@@ -50,7 +58,7 @@ def open_ledger(connection: Connection) -> Ledger:
     ids = set(connection.scalars(select(alerts.c.incident_id).where(alerts.c.state.in_(unsettled)).distinct()))
     still_open = select(incidents.c.id).where(incidents.c.status != IncidentStatus.RESOLVED)
     ids.update(connection.scalars(still_open))
-    return _ledger_of(connection, ids, list(connection.scalars(select(hearts.c.key))))
+    return _ledger_of(connection, ids, list(connection.scalars(select(hearts.c.key))), {})
 
 
 class Conflict(Exception):
@@ -158,7 +166,7 @@ _ORDER: Mapping[AlertState, int] = {
 }
 
 
-def _ledger_of(connection: Connection, ids: Collection[str], heart_keys: Collection[str]) -> Ledger:
+def _ledger_of(connection: Connection, ids: Collection[str], heart_keys: Collection[str], known: Members) -> Ledger:
     found: dict[str, Incident] = {}
     tracked: dict[tuple[str, str], TrackedAlert] = {}
     beating: dict[str, Heart] = {}
@@ -166,7 +174,9 @@ def _ledger_of(connection: Connection, ids: Collection[str], heart_keys: Collect
         for document in connection.scalars(select(incidents.c.document).where(incidents.c.id.in_(chunk))):
             incident = Incident.model_validate_json(document)
             found[incident.id] = incident
-        for document in connection.scalars(select(alerts.c.document).where(alerts.c.incident_id.in_(chunk))):
+            tracked.update(((incident.id, key), alert) for key, alert in known.get(incident.id, {}).items())
+        unread = [incident_id for incident_id in chunk if incident_id not in known]
+        for document in connection.scalars(select(alerts.c.document).where(alerts.c.incident_id.in_(unread))):
             alert = TrackedAlert.model_validate_json(document)
             tracked[alert.incident_id, alert.key] = alert
     for chunk in _chunks(sorted(heart_keys)):

@@ -1,6 +1,7 @@
 """Deliveries as they came, and those that were refused."""
 
 import json
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +11,9 @@ from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy import insert as insert_into
 
 from responder.store.tables import notifications, rejections
+
+WORTH_COMPRESSING = 2048
+"""Bytes."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ def insert(connection: Connection, deliveries: Sequence[Delivery]) -> list[int]:
             "digest": delivery.digest,
             "sender": delivery.sender,
             "alerts": delivery.alerts,
-            "body": delivery.body,
+            **_packed(delivery.body),
         }
         for delivery in deliveries
     ]
@@ -48,19 +52,18 @@ def insert(connection: Connection, deliveries: Sequence[Delivery]) -> list[int]:
     return list(connection.scalars(statement, rows))
 
 
-def to_fold(connection: Connection, *, limit: int, max_bytes: int) -> list[Stored]:
+def to_fold(connection: Connection, *, limit: int, alerts: int) -> list[Stored]:
     """The oldest deliveries that are not folded, at least one, within both bounds."""
-    columns = (notifications.c.id, notifications.c.received_at, func.length(notifications.c.body))
-    waiting = select(*columns).where(~notifications.c.folded).order_by(notifications.c.id).limit(limit)
+    waiting = select(notifications.c.id, notifications.c.alerts).where(~notifications.c.folded)
     ids: list[int] = []
     total = 0
-    for number, _, size in connection.execute(waiting):
-        total += size
-        if ids and total > max_bytes:
+    for number, count in connection.execute(waiting.order_by(notifications.c.id).limit(limit)):
+        total += count
+        if ids and total > alerts:
             break
         ids.append(number)
     wanted = select(notifications).where(notifications.c.id.in_(ids)).order_by(notifications.c.id)
-    return [Stored(row.id, row.received_at, row.body) for row in connection.execute(wanted)]
+    return [Stored(row.id, row.received_at, _unpacked(row.body, row.compressed)) for row in connection.execute(wanted)]
 
 
 def backlog(connection: Connection) -> int:
@@ -112,3 +115,14 @@ def forget(connection: Connection, before: datetime) -> None:
     """Drop folded deliveries older than that."""
     old = notifications.c.received_at < before
     connection.execute(delete(notifications).where(old, notifications.c.folded))
+
+
+def _packed(body: bytes) -> dict[str, object]:
+    """A large body compressed: alerts repeat themselves, and what is not written need not reach the disk."""
+    if len(body) < WORTH_COMPRESSING:
+        return {"body": body, "compressed": False}
+    return {"body": zlib.compress(body, 1), "compressed": True}
+
+
+def _unpacked(body: bytes, compressed: bool) -> bytes:
+    return zlib.decompress(body) if compressed else body

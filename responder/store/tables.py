@@ -46,6 +46,7 @@ notifications = Table(
     Column("alerts", Integer, nullable=False),
     Column("folded", Boolean, nullable=False, default=False),
     Column("trouble", Text, nullable=False, default=""),
+    Column("compressed", Boolean, nullable=False),
     Column("body", LargeBinary, nullable=False),
     sqlite_autoincrement=True,
 )

@@ -99,6 +99,7 @@ def upgrade() -> None:
         sa.Column("alerts", sa.Integer(), nullable=False),
         sa.Column("folded", sa.Boolean(), nullable=False),
         sa.Column("trouble", sa.Text(), nullable=False),
+        sa.Column("compressed", sa.Boolean(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sqlite_autoincrement=True,
