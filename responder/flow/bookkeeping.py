@@ -14,7 +14,7 @@ from responder.model.subject import Subject
 
 NAMED_AT_MOST = 5
 KINDS_AT_MOST = 100
-"""How many kinds of alerts and things an incident remembers to be about."""
+"""How many kinds of alerts and things an incident remembers to be about; past that, one more is no news."""
 
 
 class Bookkeeping:
@@ -193,9 +193,10 @@ class Bookkeeping:
         """Whether the incident has no alert of this name yet, or none about this thing."""
         known = self._kinds.setdefault(incident_id, set(self._incidents[incident_id].about))
         new = {f"alert {name}", f"about {_family(subject)}"} - known
-        if len(known) < KINDS_AT_MOST:
-            known |= new
-        return bool(new) and incident_id in self._before.incidents
+        if not new or len(known) >= KINDS_AT_MOST:
+            return False
+        known |= new
+        return incident_id in self._before.incidents
 
     def _settle(self, incident_id: str, touched: "_Touched") -> None:
         """Bring an incident in line with its alerts."""

@@ -75,6 +75,13 @@ def test_another_replica_with_the_same_trouble_is_no_news() -> None:
     assert story.incident.revision == before + 1
 
 
+def test_an_incident_about_a_hundred_things_has_no_news_any_more() -> None:
+    story = Story()
+    story.tell(1, *(firing(pod=f"service{number}-0") for number in range(150)))
+    assert story.tell(2, firing(pod="another-0")).investigate == ()
+    assert len(story.incident.about) <= 101
+
+
 def test_an_incident_is_resolved_with_its_last_alert_and_then_verified() -> None:
     story = Story()
     one, two = firing(), firing("HighLatency")
