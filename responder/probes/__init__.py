@@ -20,13 +20,17 @@ from responder.plugins import Plugin
 
 @dataclass(frozen=True)
 class Inquiry:
-    """What is asked about: the incident's target and alerts, when they began, and what is known already."""
+    """What is asked about: the incident's target and alerts, when they began, and what is known already.
+
+    `seconds` is how long the runner waits: a probe of several questions tells what it has before that.
+    """
 
     target: Target
     alerts: tuple[Alert, ...]
     started_at: datetime
     now: datetime
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
+    seconds: float = 10.0
 
 
 @dataclass(frozen=True)

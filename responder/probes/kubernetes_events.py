@@ -4,53 +4,63 @@ from collections import Counter
 
 from responder.clients import Clients
 from responder.model.evidence import Observation, Reproduction
+from responder.model.kubernetes import Event
 from responder.probes import Inquiry, Permission, Probe
-from responder.probes._kubernetes import Gathering, reads
+from responder.probes._kubernetes import Gathering, Question, line_of, newest_last, place, reads
 from responder.runbooks.templating import KubeName
 
-LISTED = 10
+_LISTED = 10
 
 
 class KubernetesEvents(Probe):
     """The warnings (or with `all_types` every event) of a namespace, or of the whole cluster where none is known.
 
-    `value` is how many warnings there are.
+    `about` keeps those about one object: `pod/NAME`, `deployment/NAME`. `value` is how many warnings there are.
     """
 
     namespace: KubeName = ""
+    about: KubeName = ""
     all_types: bool = False
 
     async def run(self, inquiry: Inquiry, clients: Clients) -> Observation:
-        namespace = self.namespace or inquiry.target.namespace
-        found = Gathering()
-        fields = "" if self.all_types else "type!=Normal"
-        await found.lists(("", namespace, clients.kubernetes.list("events", namespace=namespace, fields=fields)))
-        found.refuse_if_nothing()
-        warnings = [item for item in found.objects if item.get("type") == "Warning"]
-        reasons = Counter(str(item.get("reason", "")) for item in warnings)
+        where = place(inquiry, self.namespace)
+        found = Gathering(clients.kubernetes, inquiry)
+        await found.ask(Question("events", where.namespace, fields="" if self.all_types else "type!=Normal"))
+        if self.about:
+            found.objects = [item for item in found.objects if self._concerns(Event(item))]
+            found.complete = []
+        events = newest_last(found.objects)
+        warnings = [event for event in events if event.warning]
+        reasons: Counter[str] = Counter()
+        for event in warnings:
+            reasons[event.reason] += event.count
         named = ", ".join(f"{reason} ×{count}" for reason, count in reasons.most_common(6))
+        inside = f" in {where.namespace}" if where.namespace else ""
+        others = f" of {len(events)} events" if self.all_types else ""
         return Observation(
-            summary=f"{len(warnings)} warnings{': ' + named if named else ''}",
+            summary=f"{len(warnings)} warnings{others}{inside}{': ' + named if named else ''}",
             data=found.content(),
-            empty=not found.objects,
-            facts=tuple(_line(item) for item in warnings[-LISTED:]),
+            empty=not events,
+            facts=tuple(line_of(event) for event in (warnings or events)[: -_LISTED - 1 : -1]),
             value=float(len(warnings)),
             truncated="; ".join(found.truncated),
             gaps=tuple(found.gaps),
         )
 
     def reproduce(self, inquiry: Inquiry, clients: Clients) -> tuple[Reproduction, ...]:
-        namespace = self.namespace or inquiry.target.namespace
-        where = ("-n", namespace) if namespace else ("-A",)
-        which = () if self.all_types else ("--field-selector", "type!=Normal")
-        command = clients.kubernetes.kubectl("get", "events", *where, *which, "--sort-by", ".lastTimestamp")
+        where = place(inquiry, self.namespace)
+        inside = ("-n", where.namespace) if where.namespace else ("-A",)
+        fields = [] if self.all_types else ["type!=Normal"]
+        if self.about:
+            fields.append(f"involvedObject.name={self.about.rpartition('/')[2]}")
+        which = ("--field-selector", ",".join(fields)) if fields else ()
+        command = clients.kubernetes.kubectl("get", "events", *inside, *which, "--sort-by", ".lastTimestamp")
         return (Reproduction(command=command),)
 
     def permissions(self) -> tuple[Permission, ...]:
         return reads("events")
 
-
-def _line(event: dict[str, object]) -> str:
-    about = event.get("involvedObject") or event.get("regarding")
-    named = f"{about.get('kind', '')} {about.get('name', '')}" if isinstance(about, dict) else ""
-    return f"{event.get('reason', '')} {named}: {str(event.get('message') or event.get('note') or '')[:200]}"
+    def _concerns(self, event: Event) -> bool:
+        wanted_kind, _, wanted = self.about.rpartition("/")
+        kind, _, name = event.about
+        return name == wanted and wanted_kind in ("", kind.lower())

@@ -1,31 +1,60 @@
-"""`kubernetes.logs`: what containers wrote, current and before their last restart; error lines grouped."""
+"""`kubernetes.logs`: what containers wrote, now and before their last restart; error lines grouped."""
 
 import asyncio
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import re2
 from pydantic import Field
 
 from responder.clients import Clients, Kubernetes
-from responder.errors import Permanent, Reason, Trouble
+from responder.clients.selectors import written
+from responder.errors import Reason, Temporary, Trouble
 from responder.model.evidence import ContainerLog, Gap, Logs, Observation, Reproduction
+from responder.model.kubernetes import Container, Object, Pod
 from responder.model.logs import group, last_error, stamped
 from responder.model.runbook import Duration
+from responder.model.subject import Target
 from responder.probes import Inquiry, Permission, Probe
-from responder.probes._kubernetes import Raw, find_workload, name_of, reads, restarts, selector_of, unhealthy
+from responder.probes._kubernetes import (
+    WORKLOADS,
+    Raw,
+    find_workload,
+    in_namespace,
+    place,
+    pods_in,
+    reads,
+    restarts,
+    unhealthy,
+    urgency,
+)
 from responder.runbooks.templating import KubeName, Regex, Selector
 
 KEPT_LINES = 200
-LISTED = 6
-NOT_STARTED = ("is waiting to start", "previous terminated container")
+_CUT = 1024 * 1024
+"""A log of so many bytes may have been cut to fit."""
+_LISTED = 6
+_PATIENCE = 0.8
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """A log to read."""
+
+    pod: str
+    container: str
+    previous: bool
+
+    def __str__(self) -> str:
+        return f"log of {self.pod} {self.container}{' before its restart' if self.previous else ''}"
 
 
 class KubernetesLogs(Probe):
     """The end of the logs of a workload's, a selector's or a namespace's containers, the unhealthy first.
 
     `previous` asks for the log before the last restart: `auto` where there was one. `grep` (RE2) keeps the
-    lines that match. `value` is how many error lines there are.
+    lines that match. `value` is how many lines of trouble there are.
     """
 
     workload: KubeName = ""
@@ -41,126 +70,125 @@ class KubernetesLogs(Probe):
     only_unhealthy: bool = False
 
     async def run(self, inquiry: Inquiry, clients: Clients) -> Observation:
-        kubernetes = clients.kubernetes
-        namespace = self.namespace or inquiry.target.namespace
-        pods = await self._pods(kubernetes, inquiry, namespace)
+        where = place(inquiry, self.namespace, self.workload)
+        namespace = in_namespace(where)
+        pods, unread = await self._pods(clients.kubernetes, where)
         if self.only_unhealthy:
             pods = [pod for pod in pods if unhealthy(pod) or restarts(pod)]
-        pods.sort(key=lambda pod: (not unhealthy(pod), -restarts(pod), name_of(pod)))
-        chosen = pods[: self.max_pods]
-        wanted = [item for pod in chosen for item in self._wanted(pod, inquiry)]
-        answers = await asyncio.gather(*(self._read(kubernetes, namespace, *item) for item in wanted))
+        pods.sort(key=urgency)
+        wanted = [item for pod in pods[: self.max_pods] for item in self._wanted(pod)]
+        patience = inquiry.seconds * _PATIENCE
+        async with asyncio.TaskGroup() as tasks:
+            reading = [tasks.create_task(self._read(clients.kubernetes, namespace, item, patience)) for item in wanted]
+        answers = [task.result() for task in reading]
         logs = [answer for answer in answers if isinstance(answer, ContainerLog)]
-        gaps = [answer for answer in answers if isinstance(answer, Gap)]
-        if not logs and gaps and all(gap.reason is not Reason.NOT_FOUND for gap in gaps):
-            raise Permanent(gaps[0].message, gaps[0].reason)
-        left = len(pods) - len(chosen)
+        troubles = [(item, answer) for item, answer in zip(wanted, answers, strict=True) if isinstance(answer, Trouble)]
+        if not logs and troubles and all(trouble.reason is not Reason.NOT_FOUND for _, trouble in troubles):
+            raise troubles[0][1]
         return Observation(
             summary=_summary(logs, self.grep),
             data=Logs(logs=tuple(logs)),
             empty=not any(log.lines for log in logs),
             facts=tuple(_facts(logs)),
             value=float(sum(found.count for log in logs for found in log.groups)),
-            truncated=f"{left} more pods were not read" if left > 0 else "",
-            gaps=tuple(gaps),
+            truncated="; ".join(filter(None, (unread, *self._left_out(pods, logs)))),
+            gaps=tuple(Gap(what=str(item), reason=said.reason, message=str(said)[:256]) for item, said in troubles),
         )
 
     def reproduce(self, inquiry: Inquiry, clients: Clients) -> tuple[Reproduction, ...]:
-        namespace = self.namespace or inquiry.target.namespace
-        name = self.pod or self.workload or (inquiry.target.workload if not self.selector else "") or inquiry.target.pod
-        which = ("-l", self.selector) if self.selector else (name,) if name else ("-l", "")
-        command = clients.kubernetes.kubectl("-n", namespace, "logs", *which, "--all-containers", f"--tail={self.tail}")
+        where = place(inquiry, self.namespace, self.workload)
+        named = self.pod or (where.workload or where.pod if not self.selector else "")
+        which = (named,) if named else ("-l", self.selector)
+        containers = ("-c", self.container) if self.container else ("--all-containers",)
+        options = (*containers, f"--tail={self.tail}", *(("--previous",) if self.previous == "only" else ()))
+        command = clients.kubernetes.kubectl("-n", where.namespace, "logs", *which, *options)
         if self.grep:
             quoted = self.grep.replace("'", "'\\''")
-            command += f" | grep -P '{quoted}'"
+            command += f" | grep -P -- '{quoted}'"
         return (Reproduction(command=command),)
 
     def permissions(self) -> tuple[Permission, ...]:
-        return (
-            *reads("pods", "deployments.apps", "statefulsets.apps", "daemonsets.apps"),
-            Permission("", "pods/log", ("get",)),
-        )
+        kind = self.workload.partition("/")[0]
+        owners: tuple[str, ...] = (WORKLOADS[kind],) if kind in WORKLOADS else ()
+        if not (owners or self.selector or self.pod):
+            owners = ("deployments.apps", "replicasets.apps", "statefulsets.apps", "daemonsets.apps", "jobs.batch")
+        return (*reads("pods", *owners), Permission("", "pods/log", ("get",)))
 
-    async def _pods(self, kubernetes: Kubernetes, inquiry: Inquiry, namespace: str) -> list[Raw]:
-        if not namespace:
-            raise Permanent("no namespace is known", Reason.NOT_FOUND)
-        target = inquiry.target
+    async def _pods(self, kubernetes: Kubernetes, where: Target) -> tuple[list[Pod], str]:
+        """The pods in question, and what the list left out."""
         if self.pod:
-            return [await kubernetes.get("pods", self.pod, namespace=namespace)]
-        if self.selector or not (self.workload or target.workload or target.pod):
-            return list((await kubernetes.list("pods", namespace=namespace, labels=self.selector)).items)
-        workload = await find_workload(kubernetes, target, self.workload, namespace)
-        if workload["kind"] == "Pod":
-            return [workload]
-        return list((await kubernetes.list("pods", namespace=namespace, labels=selector_of(workload))).items)
+            return [Pod(await kubernetes.get("pods", self.pod, namespace=where.namespace))], ""
+        labels = self.selector
+        if not labels and (where.workload or where.pod):
+            owner: Raw = await find_workload(kubernetes, where)
+            if owner["kind"] == "Pod":
+                return [Pod(owner)], ""
+            labels = written(Object(owner).spec.get("selector") or {})
+        listing = await kubernetes.list("pods", namespace=where.namespace, labels=labels)
+        return pods_in(listing.items), listing.truncated
 
-    def _wanted(self, pod: Raw, inquiry: Inquiry) -> list[tuple[str, str, bool]]:
-        """(pod, container, previous) of what to read."""
-        spec, status = pod.get("spec") or {}, pod.get("status") or {}
-        statuses = {
-            str(item.get("name", "")): item
-            for field in ("initContainerStatuses", "containerStatuses")
-            for item in status.get(field) or ()
-        }
-        found: list[tuple[str, str, bool]] = []
-        for field in ("initContainers", "containers"):
-            for container in spec.get(field) or ():
-                name = str(container.get("name", ""))
-                state = statuses.get(name, {})
-                if self.container not in ("", name) or (field == "initContainers" and _completed(state)):
-                    continue
-                if self.previous != "only":
-                    found.append((name_of(pod), name, False))
-                if self.previous == "only" or (self.previous == "auto" and int(state.get("restartCount") or 0)):
-                    found.append((name_of(pod), name, True))
-        return found
+    def _wanted(self, pod: Pod) -> Iterator[_Wanted]:
+        """The logs of a pod that can exist; the failing containers' first."""
+        for container in sorted(pod.containers, key=lambda item: (item.ready, -item.restarts)):
+            if self.container not in ("", container.name) or (container.init and _completed(container)):
+                continue
+            if self.previous != "never" and container.restarts:
+                yield _Wanted(pod.name, container.name, True)
+            if self.previous != "only" and pod.node and (not container.waiting or container.terminated):
+                yield _Wanted(pod.name, container.name, False)
 
     async def _read(
-        self, kubernetes: Kubernetes, namespace: str, pod: str, container: str, previous: bool
-    ) -> ContainerLog | Gap | None:
-        since: timedelta | None = self.since
+        self, kubernetes: Kubernetes, namespace: str, item: _Wanted, patience: float
+    ) -> ContainerLog | Trouble:
         try:
-            text = await kubernetes.log(namespace, pod, container, previous=previous, tail=self.tail, since=since)
+            async with asyncio.timeout(patience):
+                text = await kubernetes.log(
+                    namespace, item.pod, item.container, previous=item.previous, tail=self.tail, since=self.since
+                )
         except Trouble as trouble:
-            if any(sign in str(trouble) for sign in NOT_STARTED):
-                return None
-            what = f"log of {pod} {container}{' before its restart' if previous else ''}"
-            return Gap(what=what, reason=trouble.reason, message=str(trouble)[:256])
-        return await asyncio.to_thread(self._understand, namespace, pod, container, previous, text)
+            return trouble
+        except TimeoutError:
+            return Temporary(f"no answer within {patience:g} s", Reason.TIMEOUT)
+        return await asyncio.to_thread(self._understand, namespace, item, text)
 
-    def _understand(self, namespace: str, pod: str, container: str, previous: bool, text: str) -> ContainerLog:
+    def _understand(self, namespace: str, item: _Wanted, text: str) -> ContainerLog:
         lines = text.splitlines()
+        complete = len(lines) < self.tail and len(text) < _CUT
         if self.grep:
             expression: Any = re2.compile(self.grep)
-            lines = [line for line in lines if expression.search(line)]
+            lines = [line for line in lines if expression.search(stamped(line)[1])]
         return ContainerLog(
             namespace=namespace,
-            pod=pod,
-            container=container,
-            previous=previous,
+            pod=item.pod,
+            container=item.container,
+            previous=item.previous,
             lines=tuple(stamped(line)[1] for line in lines[-KEPT_LINES:]),
             groups=group(lines),
             last_error=last_error(lines),
-            truncated=len(lines) > KEPT_LINES,
+            truncated=not complete or len(lines) > KEPT_LINES,
         )
 
+    def _left_out(self, pods: Sequence[Pod], logs: Sequence[ContainerLog]) -> Iterator[str]:
+        if len(pods) > self.max_pods:
+            yield f"the logs of {len(pods) - self.max_pods} of {len(pods)} pods were not read"
+        if cut := sum(log.truncated for log in logs):
+            yield f"of {cut} logs there is more than the last {self.tail} lines read and {KEPT_LINES} kept"
 
-def _completed(state: Raw) -> bool:
-    ended = (state.get("state") or {}).get("terminated") or {}
-    return ended.get("exitCode") == 0
+
+def _completed(container: Container) -> bool:
+    return bool(container.terminated) and container.terminated.get("exitCode") == 0
 
 
-def _summary(logs: list[ContainerLog], grep: str) -> str:
-    lines, errors = sum(len(log.lines) for log in logs), sum(found.count for log in logs for found in log.groups)
+def _summary(logs: Sequence[ContainerLog], grep: str) -> str:
+    lines, trouble = sum(len(log.lines) for log in logs), sum(found.count for log in logs for found in log.groups)
     matching = f" that match {grep!r}" if grep else ""
-    return f"{lines} lines{matching} of {len(logs)} logs, {errors} of trouble"
+    worst = max((log for log in logs if log.last_error), key=lambda log: (log.previous, len(log.groups)), default=None)
+    said = f"; {worst.pod}: {worst.last_error[:160]}" if worst else ""
+    return f"{lines} lines{matching} of {len(logs)} log{'' if len(logs) == 1 else 's'}, {trouble} of trouble{said}"
 
 
-def _facts(logs: list[ContainerLog]) -> list[str]:
+def _facts(logs: Sequence[ContainerLog]) -> Iterator[str]:
     groups = [(found.count, found.example, log) for log in logs for found in log.groups]
-    groups.sort(key=lambda item: -item[0])
-    return [
-        f"{log.pod} {log.container}{' (before its restart)' if log.previous else ''}: {example[:300]}"
-        + (f" ×{count}" if count > 1 else "")
-        for count, example, log in groups[:LISTED]
-    ]
+    for count, example, log in sorted(groups, key=lambda item: -item[0])[:_LISTED]:
+        when = " (before its restart)" if log.previous else ""
+        yield f"{log.pod} {log.container}{when}: {example[:300]}{f' ×{count}' if count > 1 else ''}"

@@ -3,35 +3,22 @@
 from collections import Counter
 
 from responder.clients import Clients
+from responder.errors import Permanent, Reason, Trouble
 from responder.model.evidence import Observation, Reproduction
 from responder.probes import Inquiry, Permission, Probe
-from responder.probes._kubernetes import Gathering, counted, lines_of, reads, unhealthy
+from responder.probes._kubernetes import Gathering, Question, counted, lines_of, place, pods_in, reads, unhealthy
 from responder.runbooks.templating import KubeName
 
-INSIDE = {
-    "Pod": "pods",
-    "Service": "services",
-    "Endpoints": "endpoints",
-    "Event": "events",
-    "ConfigMap": "configmaps",
-    "Secret": "secrets",
-    "PersistentVolumeClaim": "persistentvolumeclaims",
-    "ServiceAccount": "serviceaccounts",
-    "ResourceQuota": "resourcequotas",
-    "LimitRange": "limitranges",
-    "Deployment": "deployments.apps",
-    "ReplicaSet": "replicasets.apps",
-    "StatefulSet": "statefulsets.apps",
-    "DaemonSet": "daemonsets.apps",
-    "Job": "jobs.batch",
-    "CronJob": "cronjobs.batch",
-    "Ingress": "ingresses.networking.k8s.io",
-    "NetworkPolicy": "networkpolicies.networking.k8s.io",
-    "HorizontalPodAutoscaler": "horizontalpodautoscalers.autoscaling",
-    "PodDisruptionBudget": "poddisruptionbudgets.policy",
-}
-AROUND = {"Node": "nodes", "PersistentVolume": "persistentvolumes", "StorageClass": "storageclasses.storage.k8s.io"}
+INSIDE = (
+    *("pods", "services", "endpoints", "events", "configmaps", "secrets", "persistentvolumeclaims"),
+    *("serviceaccounts", "resourcequotas", "limitranges"),
+    *("deployments.apps", "replicasets.apps", "statefulsets.apps", "daemonsets.apps", "jobs.batch", "cronjobs.batch"),
+    *("ingresses.networking.k8s.io", "networkpolicies.networking.k8s.io"),
+    *("horizontalpodautoscalers.autoscaling", "poddisruptionbudgets.policy"),
+)
+AROUND = ("nodes", "persistentvolumes", "storageclasses.storage.k8s.io")
 SYSTEM = "kube-system"
+_TOLD = {"Deployment": "deployments", "Service": "services", "Event": "events", "Node": "nodes"}
 
 
 class KubernetesNamespace(Probe):
@@ -44,33 +31,16 @@ class KubernetesNamespace(Probe):
     namespace: KubeName = ""
 
     async def run(self, inquiry: Inquiry, clients: Clients) -> Observation:
-        kubernetes = clients.kubernetes
-        namespace = self.namespace or inquiry.target.namespace
-        found = Gathering()
-        questions = [(kind, "", kubernetes.list(resource)) for kind, resource in AROUND.items()]
-        if namespace:
-            inside = INSIDE.items()
-            questions += [
-                (kind, namespace, kubernetes.list(resource, namespace=namespace)) for kind, resource in inside
-            ]
-        else:
-            questions.append(("", "", kubernetes.list("events", fields="type!=Normal")))
-        if namespace != SYSTEM:
-            questions.append(("Pod", SYSTEM, kubernetes.list("pods", namespace=SYSTEM)))
-            questions.append(("Event", SYSTEM, kubernetes.list("events", namespace=SYSTEM)))
-        await found.lists(*questions)
-        found.refuse_if_nothing()
-        pods = [
-            item
-            for item in found.objects
-            if item["kind"] == "Pod" and (item["metadata"].get("namespace") == namespace or not namespace)
-        ]
+        namespace = place(inquiry, self.namespace).namespace
+        found = Gathering(clients.kubernetes, inquiry)
+        await found.ask(*_questions(namespace))
+        if namespace and not any(item["metadata"].get("namespace") == namespace for item in found.objects):
+            await _refuse_missing(namespace, clients)
+        pods = [pod for pod in pods_in(found.objects) if namespace in ("", pod.namespace)]
         kinds = Counter(item["kind"] for item in found.objects)
-        others = ", ".join(
-            f"{kinds[kind]} {kind}" for kind in ("Deployment", "Service", "Event", "Node") if kinds[kind]
-        )
+        others = ", ".join(f"{kinds[kind]} {word}" for kind, word in _TOLD.items() if kinds[kind])
         return Observation(
-            summary=f"{namespace or 'cluster'}: {counted(pods)}; {others}",
+            summary=f"{counted(pods, namespace or SYSTEM)}; {others}",
             data=found.content(),
             empty=not found.objects,
             facts=lines_of(pods),
@@ -80,15 +50,39 @@ class KubernetesNamespace(Probe):
         )
 
     def reproduce(self, inquiry: Inquiry, clients: Clients) -> tuple[Reproduction, ...]:
-        namespace = self.namespace or inquiry.target.namespace
+        namespace = place(inquiry, self.namespace).namespace
         kubectl = clients.kubernetes.kubectl
+        around = kubectl("get", "nodes,pv,storageclass", "-o", "wide")
         if not namespace:
-            return (Reproduction(command=kubectl("get", "nodes,pods,events", "-A")),)
+            warnings = kubectl("get", "events", "-A", "--field-selector", "type!=Normal")
+            return (Reproduction(command=around), Reproduction(command=warnings))
         wanted = "all,events,endpoints,pvc,quota,limits,configmap,sa,ingress,netpol,hpa,pdb"
-        return (
-            Reproduction(command=kubectl("-n", namespace, "get", wanted, "-o", "wide")),
-            Reproduction(command=kubectl("get", "nodes,pv,storageclass", "-o", "wide")),
-        )
+        inside = kubectl("-n", namespace, "get", wanted, "-o", "wide")
+        return (Reproduction(command=inside), Reproduction(command=around))
 
     def permissions(self) -> tuple[Permission, ...]:
-        return reads(*INSIDE.values(), *AROUND.values())
+        return reads(*INSIDE, *AROUND, "namespaces")
+
+
+def _questions(namespace: str) -> list[Question]:
+    questions = [Question(resource) for resource in AROUND]
+    if namespace:
+        questions += [Question(resource, namespace) for resource in INSIDE]
+        # what is said of nodes is said in the namespace default
+        questions.append(Question("events", "default", fields="involvedObject.kind=Node"))
+    else:
+        questions.append(Question("events", fields="type!=Normal"))
+    if namespace != SYSTEM:
+        questions.append(Question("pods", SYSTEM))
+    return questions
+
+
+async def _refuse_missing(namespace: str, clients: Clients) -> None:
+    """Raise Permanent where an empty namespace does not exist: the server lists it as empty."""
+    try:
+        await clients.kubernetes.get("namespaces", namespace)
+    except Permanent as trouble:
+        if trouble.reason is Reason.NOT_FOUND:
+            raise Permanent(f"there is no namespace {namespace}", Reason.NOT_FOUND) from None
+    except Trouble:
+        return

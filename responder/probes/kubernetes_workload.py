@@ -1,173 +1,126 @@
-"""`kubernetes.workload`: a deployment, stateful set or daemon set with its pods, events and history."""
+"""`kubernetes.workload`: a deployment, stateful set or daemon set with its pods, events and rollout history."""
 
-import asyncio
-import json
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
 
-from responder.clients import Clients, Kubernetes
-from responder.errors import Trouble
-from responder.model.evidence import Gap, Observation, Reproduction
+from responder.clients import Clients
+from responder.clients.selectors import written
+from responder.model.evidence import Observation, Reproduction
+from responder.model.kubernetes import Event, Object
 from responder.probes import Inquiry, Permission, Probe
 from responder.probes._kubernetes import (
+    WORKLOADS,
     Gathering,
+    Question,
     Raw,
-    controller,
     counted,
     find_workload,
+    in_namespace,
     lines_of,
-    name_of,
+    place,
+    pods_in,
     reads,
-    ready,
-    selector_of,
 )
+from responder.probes._rollouts import revisions, told
 from responder.runbooks.templating import KubeName
 
-REVISION = "deployment.kubernetes.io/revision"
+_ASKED = ("pods", "replicasets.apps", "controllerrevisions.apps", "jobs.batch")
+_PARTS: dict[str, tuple[str, ...]] = {
+    "Deployment": ("pods", "replicasets.apps"),
+    "ReplicaSet": ("pods",),
+    "StatefulSet": ("pods", "controllerrevisions.apps"),
+    "DaemonSet": ("pods", "controllerrevisions.apps"),
+    "Job": ("pods",),
+    "CronJob": ("pods", "jobs.batch"),
+}
+"""What belongs to a workload, by its kind."""
 
 
 class KubernetesWorkload(Probe):
-    """A workload with its pods, replica sets, autoscaler, events and rollout history.
+    """A workload with its pods, replica sets, autoscaler, events, rollout history and the nodes it is on.
 
-    Without `workload` it is the target's, or the one that owns the target's pod.
+    Without `workload` it is the target's, or the one that owns the target's pod. `value` is how many of its
+    pods are ready.
     """
 
     workload: KubeName = ""
     namespace: KubeName = ""
 
     async def run(self, inquiry: Inquiry, clients: Clients) -> Observation:
-        kubernetes = clients.kubernetes
-        namespace = self.namespace or inquiry.target.namespace
-        workload = await find_workload(kubernetes, inquiry.target, self.workload, namespace)
-        found = Gathering(objects=[workload], answered=1)
-        selector = selector_of(workload)
-        pods = kubernetes.list("pods", namespace=namespace, labels=selector) if selector else None
-        await asyncio.gather(
-            found.lists(
-                *((("", namespace, pods),) if pods else ()),
-                ("Event", namespace, kubernetes.list("events", namespace=namespace)),
-                ("", namespace, kubernetes.list("replicasets.apps", namespace=namespace, labels=selector)),
-                ("", namespace, kubernetes.list("horizontalpodautoscalers.autoscaling", namespace=namespace)),
-            ),
-            self._nodes(kubernetes, found),
+        where = place(inquiry, self.namespace, self.workload)
+        namespace = in_namespace(where)
+        workload = Object(await find_workload(clients.kubernetes, where))
+        found = Gathering(clients.kubernetes, inquiry, [dict(workload.raw)])
+        labels = written(workload.spec.get("selector") or {}) if workload.kind != "CronJob" else ""
+        await found.ask(
+            *(Question(part, namespace, labels) for part in _PARTS.get(workload.kind, ())),
+            Question("events", namespace),
+            Question("horizontalpodautoscalers.autoscaling", namespace),
+            Question("nodes"),
         )
-        mine = _belonging(workload, found.objects)
-        found.objects = mine
-        own_pods = [item for item in mine if item["kind"] == "Pod"]
-        history = _history(mine)
-        title = f"{workload['kind'].lower()}/{name_of(workload)}"
+        # only what belongs to the workload is kept, so that no list is whole any more
+        found.objects, found.complete = list(_belonging(workload, found.objects)), []
+        pods = pods_in(found.objects)
+        title = f"{workload.kind.lower()}/{workload.name}"
         return Observation(
-            summary=f"{title} in {namespace}, {counted(own_pods)}",
+            summary=f"{counted(pods)} (no controller)" if workload.kind == "Pod" else counted(pods, title),
             data=found.content(),
-            facts=(*_replicas(workload), *lines_of(own_pods), *history),
-            value=float(sum(map(ready, own_pods))),
+            facts=(*_replicas(workload), *lines_of(pods), *told(revisions(found.objects), inquiry.started_at)),
+            value=float(sum(pod.ready for pod in pods)),
             truncated="; ".join(found.truncated),
             gaps=tuple(found.gaps),
         )
 
     def reproduce(self, inquiry: Inquiry, clients: Clients) -> tuple[Reproduction, ...]:
-        namespace = self.namespace or inquiry.target.namespace
-        name = self.workload or inquiry.target.workload
+        where = place(inquiry, self.namespace, self.workload)
         kubectl = clients.kubernetes.kubectl
-        if not name:
-            return (Reproduction(command=kubectl("-n", namespace, "describe", "pod", inquiry.target.pod)),)
-        return (
-            Reproduction(command=kubectl("-n", namespace, "describe", name)),
-            Reproduction(command=kubectl("-n", namespace, "rollout", "history", name)),
-        )
+        if not where.workload:
+            return (Reproduction(command=kubectl("-n", where.namespace, "describe", "pod", where.pod)),)
+        commands = [kubectl("-n", where.namespace, "describe", where.workload)]
+        if where.workload.startswith(("deployment/", "statefulset/", "daemonset/")):
+            commands.append(kubectl("-n", where.namespace, "rollout", "history", where.workload))
+        return tuple(Reproduction(command=command) for command in commands)
 
     def permissions(self) -> tuple[Permission, ...]:
-        return reads(
-            "pods",
-            "events",
-            "nodes",
-            "deployments.apps",
-            "statefulsets.apps",
-            "daemonsets.apps",
-            "replicasets.apps",
-            "jobs.batch",
-            "cronjobs.batch",
-            "horizontalpodautoscalers.autoscaling",
-        )
+        named = _kind_of(self.workload)
+        parts = _PARTS[named] if named else _ASKED
+        own = [resource for kind, resource in WORKLOADS.items() if not named or kind == named.lower()]
+        wanted = dict.fromkeys((*own, *parts, "events", "nodes", "horizontalpodautoscalers.autoscaling"))
+        return reads(*wanted)
 
-    async def _nodes(self, kubernetes: Kubernetes, found: Gathering) -> None:
-        try:
-            listing = await kubernetes.list("nodes")
-        except Trouble as trouble:
-            found.gaps.append(Gap(what="Node list", reason=trouble.reason, message=str(trouble)[:256]))
+
+def _kind_of(workload: str) -> str:
+    """The kind that `deployment/NAME` names, or empty."""
+    word = workload.partition("/")[0]
+    return next((kind for kind in _PARTS if kind.lower() == word), "")
+
+
+def _belonging(workload: Object, objects: Iterable[Raw]) -> Iterator[Raw]:
+    """The workload, what it owns, what is said about them and scales them, and the nodes they are on."""
+    objects = list(objects)
+    names = {(workload.kind, workload.name)}
+    for kinds in (("ReplicaSet", "Job", "ControllerRevision"), ("Pod",)):
+        for item in (Object(raw) for raw in objects if raw["kind"] in kinds):
+            if item.controller in names:
+                names.add((item.kind, item.name))
+    nodes = {pod.node for pod in pods_in(objects) if ("Pod", pod.name) in names}
+    names |= {("Node", node) for node in nodes}
+    for raw in objects:
+        item = Object(raw)
+        if item.kind == "Event":
+            kind, _, name = Event(raw).about
+            belongs = (kind, name) in names
+        elif item.kind == "HorizontalPodAutoscaler":
+            scaled = item.spec.get("scaleTargetRef") or {}
+            belongs = (scaled.get("kind"), scaled.get("name")) in names
         else:
-            found.add("Node", "", listing)
+            belongs = (item.kind, item.name) in names
+        if belongs:
+            yield raw
 
 
-def _belonging(workload: Raw, objects: list[Raw]) -> list[Raw]:
-    """The workload, what it owns, what is said about them, and the nodes they are on."""
-    names = {(workload["kind"], name_of(workload))}
-    owned: list[Raw] = [workload]
-    for kind in ("ReplicaSet", "Pod"):
-        owned += [item for item in objects if item["kind"] == kind and controller(item) in names]
-        names |= {(kind, name_of(item)) for item in owned}
-    nodes = {(item.get("spec") or {}).get("nodeName") for item in owned if item["kind"] == "Pod"}
-    for item in objects:
-        if item["kind"] == "Event":
-            about = item.get("involvedObject") or {}
-            if (about.get("kind"), about.get("name")) in names:
-                owned.append(item)
-        elif item["kind"] == "HorizontalPodAutoscaler":
-            scaled = (item.get("spec") or {}).get("scaleTargetRef") or {}
-            if (scaled.get("kind"), scaled.get("name")) in names:
-                owned.append(item)
-        elif item["kind"] == "Node" and (name_of(item) in nodes or len(nodes) == 0):
-            owned.append(item)
-    return owned
-
-
-def _replicas(workload: Raw) -> Iterator[str]:
-    spec, status = workload.get("spec") or {}, workload.get("status") or {}
-    if "replicas" in spec:
-        yield f"{status.get('readyReplicas') or 0} of {spec['replicas']} replicas ready"
-
-
-def _history(mine: list[Raw]) -> Iterator[str]:
-    """The last rollouts, and what changed with the latest."""
-    sets = [item for item in mine if item["kind"] == "ReplicaSet"]
-    sets.sort(key=lambda item: int((item["metadata"].get("annotations") or {}).get(REVISION, 0)))
-    for item in sets[-3:]:
-        revision = (item["metadata"].get("annotations") or {}).get(REVISION, "?")
-        images = ", ".join(str(c.get("image", "")) for c in _template(item).get("containers") or ())
-        yield f"revision {revision} since {item['metadata'].get('creationTimestamp', '?')}: {images}"
-    if len(sets) > 1:
-        changes = list(template_changes(_template(sets[-2]), _template(sets[-1])))
-        if changes:
-            yield f"changed with the latest: {'; '.join(changes[:6])}"
-
-
-def _template(item: Raw) -> dict[str, Any]:
-    return ((item.get("spec") or {}).get("template") or {}).get("spec") or {}
-
-
-def template_changes(before: Any, after: Any, place: str = "") -> Iterator[str]:
-    """What differs between two pod specs: `containers.api.image: a → b`. Values of environments are not shown."""
-    if isinstance(before, dict) and isinstance(after, dict):
-        for key in sorted(set(before) | set(after)):
-            if before.get(key) != after.get(key):
-                yield from template_changes(before.get(key), after.get(key), f"{place}.{key}".lstrip("."))
-    elif isinstance(before, list) and isinstance(after, list) and _named(before) and _named(after):
-        left, right = {item["name"]: item for item in before}, {item["name"]: item for item in after}
-        for name in sorted(set(left) | set(right)):
-            if left.get(name) != right.get(name):
-                yield from template_changes(left.get(name), right.get(name), f"{place}.{name}")
-    elif place.rpartition(".")[2] == "value" and ".env." in place:
-        yield f"{place.removesuffix('.value')}: another value"
-    else:
-        yield f"{place}: {_short(before)} → {_short(after)}"
-
-
-def _named(items: list[Any]) -> bool:
-    return all(isinstance(item, dict) and "name" in item for item in items)
-
-
-def _short(value: Any) -> str:
-    if value is None:
-        return "none"
-    text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), sort_keys=True)
-    return text if len(text) <= 80 else f"{text[:79]}…"
+def _replicas(workload: Object) -> Iterator[str]:
+    if "replicas" in workload.spec:
+        yield f"{workload.status.get('readyReplicas') or 0} of {workload.spec['replicas']} replicas ready"
+    elif "desiredNumberScheduled" in workload.status:
+        ready = workload.status.get("numberReady") or 0
+        yield f"{ready} of {workload.status['desiredNumberScheduled']} nodes have a ready pod"
