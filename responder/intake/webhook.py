@@ -19,7 +19,7 @@ from aiohttp import StreamReader, web
 from responder.clock import Clock, SystemClock
 from responder.errors import Reason, Temporary
 from responder.intake.authentication import Authenticator
-from responder.intake.journal import Journal, digest
+from responder.intake.journal import Journal
 from responder.intake.payload import BadPayload, Checked, Problem, check
 from responder.metrics import Metrics
 from responder.settings import Intake
@@ -118,14 +118,12 @@ class Webhook:
         if not known and self._door.identify(request.headers, body) is None:
             raise _unauthorized()
         try:
-            checked, mark = await self._inspect(body)
+            checked = await self._inspect(body)
         except BadPayload as bad:
             await self._keep(received_at, "unusable", bad.problems, body)
             raise _Refused(HTTPStatus.BAD_REQUEST, "rejected", "Nothing in it is usable.", bad.problems) from None
         try:
-            number = await self._journal.store(
-                Delivery(received_at, body, mark, checked.alerts, sender=request.remote or "")
-            )
+            number = await self._journal.store(Delivery(received_at, body, checked.alerts, sender=request.remote or ""))
         except Temporary as trouble:
             raise _unavailable(trouble) from None
         self._metrics.alerts.labels("firing").inc(checked.firing)
@@ -173,8 +171,8 @@ class Webhook:
                 while left > 0 and (chunk := await content.readany()):
                     left -= len(chunk)
 
-    async def _inspect(self, body: bytes) -> tuple[Checked, str]:
-        return await asyncio.to_thread(_inspect, body) if len(body) > LARGE else _inspect(body)
+    async def _inspect(self, body: bytes) -> Checked:
+        return await asyncio.to_thread(check, body) if len(body) > LARGE else check(body)
 
     async def _keep(self, received_at: datetime, reason: str, problems: Sequence[Problem], body: bytes) -> None:
         try:
@@ -206,7 +204,3 @@ def _unavailable(trouble: Temporary) -> _Refused:
     _log.warning("a delivery is not stored", error=str(trouble), reason=trouble.reason.value)
     outcome = "overloaded" if trouble.reason is Reason.OVERLOADED else "unavailable"
     return _Refused(HTTPStatus.SERVICE_UNAVAILABLE, outcome, "It cannot be stored now.")
-
-
-def _inspect(body: bytes) -> tuple[Checked, str]:
-    return check(body), digest(body)

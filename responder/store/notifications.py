@@ -18,11 +18,10 @@ WORTH_COMPRESSING = 2048
 
 @dataclass(frozen=True)
 class Delivery:
-    """An accepted body; `digest` is the same for a body sent again."""
+    """An accepted body."""
 
     received_at: datetime
     body: bytes
-    digest: str
     alerts: int
     sender: str
 
@@ -41,7 +40,6 @@ def insert(connection: Connection, deliveries: Sequence[Delivery]) -> list[int]:
     rows = [
         {
             "received_at": delivery.received_at,
-            "digest": delivery.digest,
             "sender": delivery.sender,
             "alerts": delivery.alerts,
             **_packed(delivery.body),

@@ -41,7 +41,6 @@ notifications = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("received_at", Moment, nullable=False),
-    Column("digest", String, nullable=False),
     Column("sender", String, nullable=False),
     Column("alerts", Integer, nullable=False),
     Column("folded", Boolean, nullable=False, default=False),

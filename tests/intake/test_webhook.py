@@ -75,7 +75,7 @@ class Intaking:
         return await self.client.post(webhook.PATH, data=BytesIO(body), headers=headers, allow_redirects=False)
 
     async def stored(self) -> list[notifications.Stored]:
-        return await self.database.read(lambda c: notifications.to_fold(c, limit=1000, max_bytes=10**9))
+        return await self.database.read(lambda c: notifications.to_fold(c, limit=1000, alerts=10**9))
 
     async def rejected(self) -> list[dict[str, Any]]:
         return list((await (await self.client.get(webhook.REJECTED)).json())["rejected"])

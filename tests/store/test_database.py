@@ -1,6 +1,7 @@
 """The database: what is written is on disk, together with what else waited, or the caller hears of it."""
 
 import asyncio
+import os
 import resource
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -27,7 +28,7 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 
 def delivery(body: bytes = b"{}") -> Delivery:
-    return Delivery(NOW, body, "digest", 1, "127.0.0.1")
+    return Delivery(NOW, body, 1, "127.0.0.1")
 
 
 def store_one(connection: Connection) -> list[int]:
@@ -106,7 +107,7 @@ async def test_a_failed_write_announces_nothing(database: Database) -> None:
 
 async def test_a_full_disk_is_temporary_and_the_next_write_succeeds_when_there_is_room(database: Database) -> None:
     def fill(connection: Connection) -> None:
-        notifications.insert(connection, [delivery(b"x" * 1_000_000)])
+        notifications.insert(connection, [delivery(os.urandom(1_000_000))])
 
     await database.write(store_one)
     await database.write(lambda connection: connection.exec_driver_sql("PRAGMA max_page_count = 1"))
@@ -124,7 +125,7 @@ async def test_a_file_size_limit_is_temporary_too(tmp_path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, hard))
     try:
         with pytest.raises(Temporary):
-            await database.write(lambda c: notifications.insert(c, [delivery(b"x" * 5_000_000)]))
+            await database.write(lambda c: notifications.insert(c, [delivery(os.urandom(5_000_000))]))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     await database.write(store_one)

@@ -94,7 +94,6 @@ def upgrade() -> None:
         "notifications",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("received_at", Moment(), nullable=False),
-        sa.Column("digest", sa.String(), nullable=False),
         sa.Column("sender", sa.String(), nullable=False),
         sa.Column("alerts", sa.Integer(), nullable=False),
         sa.Column("folded", sa.Boolean(), nullable=False),
