@@ -5,13 +5,28 @@ flight are one), a short cache and a breaker. Every call has a timeout and raise
 `Permanent`, whose message names what was asked and never holds a secret.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from responder.errors import Permanent, Reason
 from responder.model.evidence import HttpAnswer, Sample, Series
+
+T = TypeVar("T")
+
+
+class Answer(list[T]):
+    """What a query gave, with what the server warned of: stores that did not answer, data left out."""
+
+    def __init__(self, items: Iterable[T] = (), warnings: Iterable[str] = ()) -> None:
+        super().__init__(items)
+        self.warnings = tuple(warnings)
+
+
+def warnings_of(answer: Sequence[object]) -> tuple[str, ...]:
+    """The warnings of an answer; none where it is a plain sequence."""
+    return answer.warnings if isinstance(answer, Answer) else ()
 
 
 @dataclass(frozen=True)
@@ -78,6 +93,10 @@ class Prometheus(Protocol):
 
     async def range(self, expression: str, *, start: datetime, end: datetime, step: timedelta) -> Sequence[Series]:
         """A range query."""
+        ...
+
+    async def rules(self) -> Sequence[Mapping[str, Any]]:
+        """The alerting rules, as `GET /api/v1/rules?type=alert` returns them: `name`, `query`, `labels`…"""
         ...
 
     def link(self, expression: str, *, at: datetime | None = None, hours: float = 1) -> str:

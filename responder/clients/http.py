@@ -1,6 +1,8 @@
 """Plain HTTP requests that a runbook asks for, from where Responder runs."""
 
+import asyncio
 import ipaddress
+import socket
 import time
 from collections.abc import Mapping
 
@@ -19,12 +21,22 @@ CONCURRENCY = 16
 TIMEOUT = 10.0
 CACHE = 2.0
 REDIRECTS = 5
-METADATA = ("169.254.169.254", "fd00:ec2::254", "metadata.google.internal", "100.100.100.200")
+MOST_HOSTS = 256
+METADATA = frozenset(
+    {
+        "169.254.169.254",  # AWS, Azure, Google Cloud and most others
+        "fd00:ec2::254",
+        "fd20:ce::254",
+        "100.100.100.200",  # Alibaba Cloud
+        "192.0.0.192",  # Oracle Cloud
+        "168.63.129.16",  # Azure's wire server
+    }
+)
 _SECRET_HEADERS = frozenset({"set-cookie", "authorization", "proxy-authorization", "x-api-key", "www-authenticate"})
 
 
 class AioHttp:
-    """GET requests. Addresses that hand out a cloud's credentials are refused."""
+    """GET requests. Addresses that hand out a cloud's credentials are refused, by whatever name."""
 
     def __init__(self, session: aiohttp.ClientSession, metrics: Metrics, clock: Clock) -> None:
         self._session = session
@@ -50,6 +62,8 @@ class AioHttp:
         """Each host has its own cap and breaker, so that a dead one delays nobody else."""
         name = f"{url.scheme}://{url.host}:{url.port}"
         if name not in self._hosts:
+            if len(self._hosts) >= MOST_HOSTS:
+                self._hosts.pop(next(iter(self._hosts)))
             self._hosts[name] = Shared(
                 name,
                 "http",
@@ -64,24 +78,16 @@ class AioHttp:
     async def _request(self, url: URL, headers: Mapping[str, str], limit: int) -> HttpAnswer:
         started = time.perf_counter()
         try:
+            await _refuse_metadata(url)
             for _ in range(REDIRECTS):
                 async with self._session.get(url, headers=headers, allow_redirects=False) as response:
-                    location = response.headers.get("Location", "") if 300 <= response.status < 400 else ""
-                    onward = url.join(URL(location)) if location else None
-                    if onward is not None and (onward.host, onward.port) == (url.host, url.port):
+                    _refuse_peer(response)
+                    onward = _onward(url, response)
+                    if onward is not None:
                         url = onward
                         continue
-                    body = await response.content.read(limit)
-                    return HttpAnswer(
-                        url=redact(str(url)),
-                        status=response.status,
-                        seconds=round(time.perf_counter() - started, 4),
-                        headers={
-                            name: value if name.lower() not in _SECRET_HEADERS else "[redacted]"
-                            for name, value in response.headers.items()
-                        },
-                        body=redact(body.decode("utf-8", "replace")),
-                    )
+                    body = await _body(response, limit)
+                    return _answer(url, response, body, time.perf_counter() - started)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise unreachable(error, redact(str(url))) from None
         raise Permanent(f"{redact(str(url))} redirects more than {REDIRECTS} times", Reason.BAD_ANSWER)
@@ -94,14 +100,65 @@ def _checked(url: str) -> URL:
         raise Permanent(f"{redact(url)[:200]!r} is no URL", Reason.BAD_REQUEST) from None
     if target.scheme not in ("http", "https") or not target.host:
         raise Permanent(f"{redact(url)[:200]!r} is no http or https URL", Reason.BAD_REQUEST)
-    host = target.host.lower().rstrip(".")
-    if host in METADATA or _link_local(host):
-        raise Permanent(f"{host} hands out credentials of the cloud: not asked", Reason.FORBIDDEN)
+    _refuse_address(target.host, target.host)
     return target
 
 
-def _link_local(host: str) -> bool:
+async def _refuse_metadata(url: URL) -> None:
+    """Raise Permanent if the name means an address that is refused."""
+    loop = asyncio.get_running_loop()
+    for *_, address in await loop.getaddrinfo(url.host or "", url.port, type=socket.SOCK_STREAM):
+        _refuse_address(str(address[0]), url.host or "")
+
+
+def _refuse_peer(response: aiohttp.ClientResponse) -> None:
+    """The same for who really answered: a name may mean something else a moment later."""
+    connection = response.connection
+    peer = connection.transport.get_extra_info("peername") if connection and connection.transport else None
+    if peer:
+        _refuse_address(str(peer[0]), response.url.host or "")
+
+
+def _refuse_address(text: str, host: str) -> None:
     try:
-        return ipaddress.ip_address(host).is_link_local
+        address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
-        return False
+        return
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    address = mapped or address
+    if address.is_link_local or str(address) in METADATA:
+        raise Permanent(f"{host} is an address that hands out credentials of the cloud: not asked", Reason.FORBIDDEN)
+
+
+def _onward(url: URL, response: aiohttp.ClientResponse) -> URL | None:
+    """Where a redirect leads, if to the same server, or from http to https of the same host."""
+    location = response.headers.get("Location", "") if 300 <= response.status < 400 else ""
+    if not location:
+        return None
+    onward = url.join(URL(location))
+    same = (onward.scheme, onward.host, onward.port) == (url.scheme, url.host, url.port)
+    safer = (url.scheme, onward.scheme, onward.host) == ("http", "https", url.host)
+    return onward if same or (safer and onward.is_default_port() and url.is_default_port()) else None
+
+
+async def _body(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """The beginning of the body, at most `limit` bytes."""
+    parts: list[bytes] = []
+    left = limit
+    while left > 0 and (part := await response.content.read(left)):
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
+
+
+def _answer(url: URL, response: aiohttp.ClientResponse, body: bytes, seconds: float) -> HttpAnswer:
+    return HttpAnswer(
+        url=redact(str(url)),
+        status=response.status,
+        seconds=round(seconds, 4),
+        headers={
+            name: "[redacted]" if name.lower() in _SECRET_HEADERS else redact(value)
+            for name, value in response.headers.items()
+        },
+        body=redact(body.decode("utf-8", "replace")),
+    )

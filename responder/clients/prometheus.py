@@ -1,14 +1,16 @@
 """Prometheus' HTTP API (prometheus.io/docs/prometheus/latest/querying/api)."""
 
+import asyncio
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import aiohttp
 from pydantic_core import from_json
 
+from responder.clients import Answer
 from responder.clients.answers import SecretFile, check, read_bounded, unreachable
 from responder.clients.sharing import Shared
 from responder.clock import Clock
@@ -18,6 +20,11 @@ from responder.model.evidence import Sample, Series
 from responder.settings import PrometheusSettings
 
 LARGEST_ANSWER = 32 * 1024 * 1024
+LARGE = 256 * 1024
+"""Bytes from which an answer is read in a thread."""
+SHOWN_OF_WARNING = 256
+
+T = TypeVar("T")
 
 
 class HttpPrometheus:
@@ -42,35 +49,19 @@ class HttpPrometheus:
             clock=clock,
         )
 
-    async def query(self, expression: str, *, at: datetime | None = None) -> Sequence[Sample]:
+    async def query(self, expression: str, *, at: datetime | None = None) -> Answer[Sample]:
         """An instant query that answers with a vector or a scalar."""
-        form = {"query": expression} | ({"time": f"{at.timestamp():.3f}"} if at else {})
-        data = await self._ask("/api/v1/query", form)
-        if data.get("resultType") == "scalar":
-            return [Sample(labels={}, value=float(data["result"][1]))]
-        if data.get("resultType") != "vector":
-            raise Permanent(f"the query gives a {data.get('resultType')}, wanted is a vector", Reason.BAD_REQUEST)
-        return [
-            Sample(labels=item["metric"], value=float(item["value"][1])) for item in data["result"] if "value" in item
-        ]
+        form = {"query": expression} | ({"time": _time(at)} if at else {})
+        return await self._ask("/api/v1/query", form, _samples)
 
-    async def range(self, expression: str, *, start: datetime, end: datetime, step: timedelta) -> Sequence[Series]:
+    async def range(self, expression: str, *, start: datetime, end: datetime, step: timedelta) -> Answer[Series]:
         """A range query. Points that are not finite numbers are left out."""
-        form = {
-            "query": expression,
-            "start": f"{start.timestamp():.3f}",
-            "end": f"{end.timestamp():.3f}",
-            "step": f"{step.total_seconds():g}",
-        }
-        data = await self._ask("/api/v1/query_range", form)
-        if data.get("resultType") != "matrix":
-            raise Permanent(f"the query gives a {data.get('resultType')}, wanted is a matrix", Reason.BAD_REQUEST)
-        return [Series(labels=item["metric"], points=_points(item.get("values", ()))) for item in data["result"]]
+        form = {"query": expression, "start": _time(start), "end": _time(end), "step": f"{step.total_seconds():g}"}
+        return await self._ask("/api/v1/query_range", form, _series)
 
-    async def rules(self) -> Sequence[Mapping[str, Any]]:
+    async def rules(self) -> Answer[Mapping[str, Any]]:
         """The alerting rules, as `GET /api/v1/rules?type=alert` returns them."""
-        data = await self._ask("/api/v1/rules?type=alert", None)
-        return [rule for group in data.get("groups", ()) for rule in group.get("rules", ())]
+        return await self._ask("/api/v1/rules?type=alert", None, _rules)
 
     def link(self, expression: str, *, at: datetime | None = None, hours: float = 1) -> str:
         """The page that shows the expression's graph."""
@@ -83,11 +74,15 @@ class HttpPrometheus:
         """Give up what is under way."""
         await self._shared.close()
 
-    async def _ask(self, path: str, form: Mapping[str, str] | None) -> Mapping[str, Any]:
+    async def _ask(
+        self, path: str, form: Mapping[str, str] | None, read: Callable[[Mapping[str, Any]], Answer[T]]
+    ) -> Answer[T]:
         key = (path, tuple(sorted(form.items())) if form else ())
-        return await self._shared.ask(key, lambda: self._request(path, form))
+        return await self._shared.ask(key, lambda: self._request(path, form, read))
 
-    async def _request(self, path: str, form: Mapping[str, str] | None) -> Mapping[str, Any]:
+    async def _request(
+        self, path: str, form: Mapping[str, str] | None, read: Callable[[Mapping[str, Any]], Answer[T]]
+    ) -> Answer[T]:
         what = f"Prometheus at {self._shown}"
         try:
             async with self._session.request(
@@ -98,9 +93,12 @@ class HttpPrometheus:
                 allow_redirects=False,
             ) as response:
                 body = await read_bounded(response, LARGEST_ANSWER, what)
-                return _data(response, body, what)
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             raise unreachable(error, what) from None
+        retry_after = response.headers.get("Retry-After", "")
+        if len(body) > LARGE:
+            return await asyncio.to_thread(_read, response.status, body, what, retry_after, read)
+        return _read(response.status, body, what, retry_after, read)
 
     def _headers(self) -> dict[str, str]:
         headers = {name: value.get_secret_value() for name, value in self._settings.headers.items()}
@@ -119,22 +117,67 @@ def connect(
     return HttpPrometheus(name, settings, session, metrics, clock) if settings.url else None
 
 
-def _data(response: aiohttp.ClientResponse, body: bytes, what: str) -> Mapping[str, Any]:
-    """The `data` of an answer; an error in Prometheus' own words where it has some."""
+def _read(
+    status: int, body: bytes, what: str, retry_after: str, read: Callable[[Mapping[str, Any]], Answer[T]]
+) -> Answer[T]:
+    """The answer, or the error in Prometheus' own words where it has some."""
     try:
-        answer = from_json(body)
+        told = from_json(body)
     except ValueError:
-        answer = None
-    if isinstance(answer, dict) and answer.get("status") == "error":
-        check(response.status, what, str(answer.get("error", "")), response.headers.get("Retry-After", ""))
-    text = body[:2048].decode("utf-8", "replace")
-    check(response.status, what, text, response.headers.get("Retry-After", ""))
-    if not isinstance(answer, dict) or not isinstance(answer.get("data"), dict):
+        told = None
+    told = told if isinstance(told, dict) else {}
+    said = str(told["error"]) if told.get("status") == "error" else body[:2048].decode("utf-8", "replace")
+    if status == 404 and not told:
+        raise Permanent(f"{what} answered 404: does prometheus.url have the right path?", Reason.NOT_FOUND)
+    if 300 <= status < 400:
+        raise Permanent(f"{what} answered {status}, a redirect: set prometheus.url to where it leads", Reason.NOT_FOUND)
+    check(status, what, said, retry_after)
+    if not isinstance(told.get("data"), dict):
         raise Temporary(f"{what} did not answer as Prometheus does", Reason.BAD_ANSWER)
-    found: Mapping[str, Any] = answer["data"]
-    return found
+    try:
+        answer = read(told["data"])
+    except (KeyError, IndexError, TypeError, ValueError):
+        raise Temporary(f"{what} did not answer as Prometheus does", Reason.BAD_ANSWER) from None
+    warnings = told.get("warnings") or ()
+    return Answer(answer, (str(warning)[:SHOWN_OF_WARNING] for warning in warnings))
+
+
+def _samples(data: Mapping[str, Any]) -> Answer[Sample]:
+    if data.get("resultType") == "scalar":
+        return Answer([Sample(labels={}, value=float(data["result"][1]))])
+    result = _result(data, "vector")
+    _refuse_histograms(result)
+    return Answer(Sample(labels=item["metric"], value=float(item["value"][1])) for item in result if "value" in item)
+
+
+def _series(data: Mapping[str, Any]) -> Answer[Series]:
+    result = _result(data, "matrix")
+    _refuse_histograms(result)
+    return Answer(Series(labels=item["metric"], points=_points(item.get("values", ()))) for item in result)
+
+
+def _rules(data: Mapping[str, Any]) -> Answer[Mapping[str, Any]]:
+    return Answer(rule for group in data["groups"] for rule in group["rules"] if rule.get("type") == "alerting")
+
+
+def _result(data: Mapping[str, Any], wanted: str) -> Sequence[Mapping[str, Any]]:
+    if (given := data.get("resultType")) != wanted:
+        raise Permanent(f"the query gives a {given}, wanted is a {wanted}", Reason.BAD_REQUEST)
+    result: Sequence[Mapping[str, Any]] = data["result"]
+    return result
+
+
+def _refuse_histograms(result: Sequence[Mapping[str, Any]]) -> None:
+    """A native histogram is no number; where nothing else is in the answer, say what to ask instead."""
+    if result and all("value" not in item and "values" not in item for item in result):
+        message = "the query gives histograms, wanted are numbers: ask for histogram_quantile() or histogram_count()"
+        raise Permanent(message, Reason.BAD_REQUEST)
 
 
 def _points(values: Sequence[Sequence[Any]]) -> tuple[tuple[float, float], ...]:
     points = ((float(at), float(value)) for at, value in values)
     return tuple((at, value) for at, value in points if math.isfinite(value))
+
+
+def _time(at: datetime) -> str:
+    return f"{at.timestamp():.3f}"

@@ -1,22 +1,29 @@
 """`prometheus.query`: the value of an expression now."""
 
-from pydantic import field_validator
+import math
+import shlex
+from collections.abc import Sequence
 
-from responder.clients import Clients
-from responder.model.evidence import Observation, Reproduction, Sample, Samples, Threshold
+from pydantic import Field, field_validator
+
+from responder.clients import Clients, warnings_of
+from responder.errors import Reason
+from responder.model.evidence import Gap, Observation, Reproduction, Sample, Samples, Series, Threshold
 from responder.model.numbers import shown
 from responder.probes import Inquiry, Probe
+from responder.probes._charting import name_of, unit_of
 from responder.runbooks.templating import PromQL
 
 LISTED = 8
+KEPT = 500
 
 
 class PrometheusQuery(Probe):
     """The value of an expression now; with several series the one furthest past the threshold, else the largest."""
 
-    query: PromQL
-    unit: str = ""
-    threshold: str = ""
+    query: PromQL = Field(description="the expression")
+    unit: str = Field("", description="`seconds`, `bytes`, `ratio`, `percent`, or a word to put behind numbers")
+    threshold: str = Field("", description="an operator, a space and a number: `> 0.5`; beyond it the value is bad")
 
     @field_validator("threshold")
     @classmethod
@@ -26,40 +33,58 @@ class PrometheusQuery(Probe):
         return text
 
     async def run(self, inquiry: Inquiry, clients: Clients) -> Observation:
-        samples = [s for s in await clients.prometheus.query(self.query, at=inquiry.now) if s.value == s.value]
-        data = Samples(query=self.query, at=inquiry.now, samples=tuple(samples[:500]))
-        if not samples:
-            return Observation(summary="no data: no series has a value now", data=data, empty=True)
+        # whole seconds, so that the same question a moment later is the same request
+        at = inquiry.now.replace(microsecond=0)
+        answer = await clients.prometheus.query(self.query, at=at)
+        gaps = tuple(Gap(what="Prometheus", reason=Reason.BAD_ANSWER, message=text) for text in warnings_of(answer))
         threshold = Threshold.parse(self.threshold) if self.threshold else None
-        low = threshold is not None and threshold.operator.startswith("<")
-        ordered = sorted(samples, key=lambda sample: sample.value, reverse=not low)
+        ordered = _ordered([sample for sample in answer if not math.isnan(sample.value)], threshold)
+        finite = [sample for sample in ordered if math.isfinite(sample.value)]
+        data = Samples(query=self.query, at=at, samples=tuple(finite[:KEPT]))
+        if not ordered:
+            nothing = "no data: nothing to divide by (NaN)" if answer else "no data: no series has a value now"
+            return Observation(summary=nothing, data=data, empty=True, gaps=gaps)
         value = ordered[0].value
         return Observation(
             summary=self._summary(ordered, threshold),
             data=data,
-            facts=tuple(f"{_name(sample)}: {shown(sample.value, self.unit)}" for sample in ordered[:LISTED])
-            if len(ordered) > 1
-            else (),
-            value=value,
+            facts=tuple(self._facts(ordered)) if len(ordered) > 1 else (),
+            value=value if math.isfinite(value) else None,
             breached=threshold.holds(value) if threshold else None,
-            truncated=f"{len(samples) - 500} more series" if len(samples) > 500 else "",
+            truncated=f"{len(finite) - KEPT} more series" if len(finite) > KEPT else "",
+            gaps=gaps,
         )
 
     def reproduce(self, inquiry: Inquiry, clients: Clients) -> tuple[Reproduction, ...]:
-        return (Reproduction(link=clients.prometheus.link(self.query, at=inquiry.now)),)
+        prometheus = clients.prometheus
+        command = ["promtool", "query", "instant", f"--time={int(inquiry.now.timestamp())}", prometheus.url, self.query]
+        return (
+            Reproduction(command=shlex.join(command)),
+            Reproduction(link=prometheus.link(self.query, at=inquiry.now)),
+        )
 
-    def _summary(self, ordered: list[Sample], threshold: Threshold | None) -> str:
+    @property
+    def _unit(self) -> str:
+        return self.unit or unit_of(self.query)
+
+    def _summary(self, ordered: Sequence[Sample], threshold: Threshold | None) -> str:
         first = ordered[0]
-        text = shown(first.value, self.unit)
+        text = shown(first.value, self._unit)
         if len(ordered) > 1:
             text = f"{text} ({_name(first)}, {len(ordered)} series)"
         if threshold is None:
             return text
-        bound = f"{threshold.operator} {shown(threshold.value, self.unit)}"
+        bound = f"{threshold.operator} {shown(threshold.value, self._unit)}"
         return f"{text}, past {bound}" if threshold.holds(first.value) else f"{text}, not {bound}"
+
+    def _facts(self, ordered: Sequence[Sample]) -> list[str]:
+        return [f"{_name(sample)}: {shown(sample.value, self._unit)}" for sample in ordered[:LISTED]]
+
+
+def _ordered(samples: list[Sample], threshold: Threshold | None) -> list[Sample]:
+    low = threshold is not None and threshold.operator.startswith("<")
+    return sorted(samples, key=lambda sample: sample.value, reverse=not low)
 
 
 def _name(sample: Sample) -> str:
-    labels = {name: value for name, value in sample.labels.items() if name != "__name__"}
-    preferred = [labels[name] for name in ("pod", "deployment", "node", "instance", "state") if name in labels]
-    return preferred[0] if preferred else ", ".join(f"{name}={value}" for name, value in labels.items()) or "value"
+    return name_of(Series(labels=sample.labels, points=()))
