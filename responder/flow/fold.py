@@ -105,7 +105,8 @@ def _fires_on(book: Bookkeeping, tracked: TrackedAlert, alert: Alert) -> Tracked
     }
     if _later(alert, tracked) > 0:
         book.flap(tracked.incident_id)
-        told |= {"state": AlertState.FIRING, "starts_at": alert.starts_at, "episodes": tracked.episodes + 1}
+        told |= {"starts_at": alert.starts_at, "episodes": tracked.episodes + 1}
+        told |= {"state": AlertState.FIRING, "ends_at": None}
         return book.put(tracked, "Fires anew, that it had stopped was never told", **told)
     if alert.starts_at_known:
         told |= {"starts_at": alert.starts_at, "starts_at_known": True}
@@ -122,7 +123,9 @@ def _later(alert: Alert, tracked: TrackedAlert) -> int:
 
 def _heard_of(tracked: TrackedAlert) -> dict[str, Any]:
     """What hearing of an alert changes where it was unknown."""
-    return {"said": "Heard of again", "state": AlertState.FIRING} if tracked.state is AlertState.UNKNOWN else {}
+    if tracked.state is not AlertState.UNKNOWN:
+        return {}
+    return {"said": "Heard of again", "state": AlertState.FIRING, "ends_at": None}
 
 
 def _ends(book: Bookkeeping, alert: Alert, assigned: Mapping[str, Assignment]) -> TrackedAlert:
@@ -158,8 +161,7 @@ def _settle(book: Bookkeeping, tracked: TrackedAlert, ended: dict[str, Any], *, 
             return book.put(tracked, "Resolved as before, what fired between was a late duplicate", **resolved)
         case _ if heartbeat.silent(book, tracked.labels, lately=True):
             said = "" if tracked.state is AlertState.UNKNOWN else "Resolved as the pipeline broke, not a recovery"
-            doubtful = {key: value for key, value in ended.items() if key != "ends_at"}
-            return book.put(tracked, said, **doubtful, state=AlertState.UNKNOWN)
+            return book.put(tracked, said, **ended, state=AlertState.UNKNOWN)
         case _:
             return book.put(tracked, "Resolved", **resolved)
 

@@ -92,6 +92,12 @@ def silent(book: Bookkeeping, labels: Mapping[str, str], *, lately: bool) -> boo
     )
 
 
+def works_since(book: Bookkeeping, labels: Mapping[str, str]) -> datetime | None:
+    """When the pipeline that an alert came through began to work last; None where no heart tells."""
+    starts = [heart.starts_at for heart in book.hearts if heart.starts_at and _same_way(heart, labels)]
+    return max(starts, default=None)
+
+
 def as_alert(heart: Heart) -> Alert:
     """The alert that beat last."""
     return Alert(

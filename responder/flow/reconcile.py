@@ -54,6 +54,8 @@ def _by_the_clock(book: Bookkeeping, alert: TrackedAlert, assign: Assign) -> Non
             book.wake("settle", alert.hold_until)
     elif alert.state is AlertState.FIRING and alert.last_seen + book.rules.overdue <= book.now:
         book.put(alert, "Overdue, nobody says whether it still fires", state=AlertState.UNKNOWN)
+    elif alert.state is AlertState.UNKNOWN and alert.ends_at is not None and _quiet_for_long(book, alert):
+        _end(book, alert, "Not told again since the pipeline works, so it was resolved indeed")
 
 
 def _is_told(book: Bookkeeping, alert: TrackedAlert, told: Told, assign: Assign) -> None:
@@ -67,6 +69,8 @@ def _is_told(book: Bookkeeping, alert: TrackedAlert, told: Told, assign: Assign)
         return
     starts_at = _time(told.get("startsAt")) or alert.starts_at
     changed: dict[str, Any] = {"state": AlertState.FIRING, "last_seen": book.now, "suppressed": suppressed}
+    if alert.state is AlertState.UNKNOWN:
+        changed["ends_at"] = None
     said = _noted(alert, suppressed)
     if alert.starts_at_known and book.now >= starts_at > alert.starts_at:
         book.flap(alert.incident_id)
@@ -91,16 +95,24 @@ def _is_absent(book: Bookkeeping, alert: TrackedAlert) -> None:
     elif heartbeat.silent(book, alert.labels, lately=False):
         said = "" if alert.state is AlertState.UNKNOWN else "Gone from Alertmanager as the pipeline broke"
         book.put(alert, said, state=AlertState.UNKNOWN)
-    elif book.now - alert.last_seen >= _settled_after(book, alert):
-        said = "Gone from Alertmanager, that it ended was never told"
-        ended = max(alert.ends_at or book.now, alert.starts_at)
-        book.put(alert, said, state=AlertState.RESOLVED, ends_at=ended, hold_until=None, suppressed="")
+    elif alert.state is AlertState.UNKNOWN:
+        if _quiet_for_long(book, alert):
+            _end(book, alert, "Gone from Alertmanager")
+    elif book.now - alert.last_seen >= book.rules.peer_timeout:
+        _end(book, alert, "Gone from Alertmanager, that it ended was never told")
 
 
-def _settled_after(book: Bookkeeping, alert: TrackedAlert) -> Any:
-    """How long after the last word absence means something: the second peer may learn of an alert later, and
-    after an outage Prometheus takes its time to fire again."""
-    return book.rules.hold if alert.state is AlertState.UNKNOWN else book.rules.peer_timeout
+def _quiet_for_long(book: Bookkeeping, alert: TrackedAlert) -> bool:
+    """Whether the pipeline works, and had the time to tell of an alert that still fires."""
+    if heartbeat.silent(book, alert.labels, lately=False):
+        return False
+    since = max(alert.last_seen, heartbeat.works_since(book, alert.labels) or alert.last_seen)
+    return book.now - since >= book.rules.hold
+
+
+def _end(book: Bookkeeping, alert: TrackedAlert, said: str) -> None:
+    ended = max(alert.ends_at or book.now, alert.starts_at)
+    book.put(alert, said, state=AlertState.RESOLVED, ends_at=ended, hold_until=None, suppressed="")
 
 
 def _release(book: Bookkeeping, alert: TrackedAlert, assign: Assign, said: str) -> None:

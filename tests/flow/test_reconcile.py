@@ -204,6 +204,21 @@ def test_10_while_a_heart_is_silent_absence_is_no_recovery() -> None:
     assert story.state(firing()) is AlertState.RESOLVED
 
 
+def test_10_a_doubted_resolve_is_believed_when_the_pipeline_works_and_does_not_tell_of_it_again() -> None:
+    story = Story()
+    dog, other = firing("Watchdog"), firing(namespace="billing")
+    story.tell(1, dog, firing(), other)
+    story.tell(300, resolved(firing(), end=290), resolved(other, end=290), resolved(dog, end=290))
+    assert nothing(story.reconcile(2000))
+    story.tell(2010, firing("Watchdog", start=2000))
+    assert nothing(story.reconcile(2030))
+    story.tell(2040, firing("PodCrashLooping", start=2035, namespace="billing"))
+    story.reconcile(2100)
+    assert story.state(firing()) is AlertState.RESOLVED
+    assert story.state(other) is AlertState.FIRING
+    assert story.tracked(other).ends_at is None
+
+
 def test_10_a_heart_that_beat_on_with_its_old_start_is_believed_after_a_while() -> None:
     story = Story()
     dog = firing("Watchdog")
