@@ -1,10 +1,14 @@
 """What all tests share: makers of values. Servers are in `tests/servers.py`."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 pytest_plugins = ["tests.makers", "tests.servers"]
+
+# Else looptime, asking for the loop of a test that has none, makes one that nobody closes.
+asyncio.set_event_loop(None)
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
