@@ -14,6 +14,8 @@ _SECRET_NAME = re.compile(
     rf"(?i)(?:^|[-_.\s])(?:{_NAMES})$|(?:password|passwd|secret|token|apikey|accesskey|privatekey)$"
 )
 _NOT_SECRET = re.compile(r"(?i)(?:secretname|secretref|secretkeyref|tokenexpir|passwordfile)")
+_ASSIGNED = rf"(?:\b|[_-])(?:{_NAMES})[\"']?\s*[=:]\s*"
+_HARMLESS = r"\[redacted\]|(?:bearer|basic|yes|no|true|false|null|none|nil)\b"
 
 _PATTERNS = (
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.S), HIDDEN),
@@ -25,14 +27,13 @@ _PATTERNS = (
     (re.compile(r"\bAIza[A-Za-z0-9_-]{30,}"), HIDDEN),
     (re.compile(r"https://hooks\.slack\.com/[^\s\"'<>]+"), f"https://hooks.slack.com/{HIDDEN}"),
     (re.compile(r"\b([a-zA-Z][a-zA-Z0-9+.-]{1,20}://)[^\s/@:\"'<>]{0,256}:[^\s/@\"'<>]{1,512}@"), rf"\1{HIDDEN}@"),
-    (re.compile(r"(?i)\b(bearer|basic)\s+(?!\[redacted\])[A-Za-z0-9._~+/=-]{6,}"), rf"\1 {HIDDEN}"),
-    (
-        re.compile(
-            rf"(?i)((?:\b|[_-])(?:{_NAMES})[\"']?\s*[=:]\s*)(?!\[redacted\]|(?:bearer|basic|yes|no|true|false|null|none|nil)\b)"
-            r"(?:\"[^\"\n]{1,1024}\"|'[^'\n]{1,1024}'|[^\s\"',;&<>()\[\]{}]{1,1024})"
-        ),
-        rf"\1{HIDDEN}",
-    ),
+    (re.compile(r"\b((?i:bearer|basic))\s+(?=\S*[A-Z0-9=])[A-Za-z0-9._~+/=-]{6,}"), rf"\1 {HIDDEN}"),
+    (re.compile(r"(?im)^((?:set-)?cookie\s*:\s*).+$"), rf"\1{HIDDEN}"),
+    (re.compile(rf"(?i)(\"name\"\s*:\s*\"[^\"]*(?:{_NAMES})\"\s*,\s*\"value\"\s*:\s*)\"[^\"]*\""), rf'\1"{HIDDEN}"'),
+    (re.compile(rf"(?i)((?:^|\s)--?(?:[\w-]*[_-])?(?:{_NAMES})\s+)(?![-\[])[^\s\"']{{1,1024}}"), rf"\1{HIDDEN}"),
+    (re.compile(rf"(?i)({_ASSIGNED}\")(?!{_HARMLESS})[^\"\n]{{1,1024}}\""), rf'\1{HIDDEN}"'),
+    (re.compile(rf"(?i)({_ASSIGNED}')(?!{_HARMLESS})[^'\n]{{1,1024}}'"), rf"\1{HIDDEN}'"),
+    (re.compile(rf"(?i)({_ASSIGNED})(?!{_HARMLESS})[^\s\"',;&<>()\[\]{{}}]{{1,1024}}"), rf"\1{HIDDEN}"),
 )
 _HINT = re.compile(
     r"(?i)pass|secret|token|key|auth|cookie|credential|session|dsn|connection|sig|bearer|basic|://|eyJ|AKIA|ASIA|gh[pousr]_"
@@ -63,12 +64,15 @@ def redact_value(value: JsonValue) -> JsonValue:
 def _redact_mapping(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
     found: dict[str, JsonValue] = {}
     for key, item in value.items():
-        hide = isinstance(item, str) and item and _names_secret(key)
-        found[key] = HIDDEN if hide else redact_value(item)
+        found[key] = HIDDEN if _hideable(item) and _names_secret(key) else redact_value(item)
     name, content = value.get("name"), value.get("value")
-    if isinstance(name, str) and isinstance(content, str) and content and _names_secret(name):
+    if isinstance(name, str) and _hideable(content) and _names_secret(name):
         found["value"] = HIDDEN
     return found
+
+
+def _hideable(value: JsonValue) -> bool:
+    return isinstance(value, str | int | float) and not isinstance(value, bool) and value != ""
 
 
 def _names_secret(name: str) -> bool:
