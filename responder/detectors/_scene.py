@@ -151,8 +151,8 @@ class Scene:
 
     def claims_of(self, workload: Object) -> Sequence[str]:
         """The names of the claims that a workload's pods mount."""
-        pods = self.graph.pods_of(workload)
-        volumes = [volume for item in (pods or [workload]) for volume in mappings(item.template.get("volumes"))]
+        sources: Sequence[Object] = self.graph.pods_of(workload) or [workload]
+        volumes = [volume for item in sources for volume in mappings(item.template.get("volumes"))]
         names = [str(mapping(volume.get("persistentVolumeClaim")).get("claimName") or "") for volume in volumes]
         return list(dict.fromkeys(filter(None, names)))
 

@@ -204,8 +204,8 @@ def _exceeded(scene: Scene, workload: Object, exceeded: re.Match[str], reason: B
         _cause_of(first),
         Subject(kind="Namespace", name=workload.namespace),
         CERTAIN,
-        f"The quota {exceeded['quota']} of namespace {workload.namespace} is used up: {first} {used.get(first, '?')} of "
-        f"{limited.get(first, '?')} used, {requested.get(first, '?')} more wanted; {effect}",
+        f"The quota {exceeded['quota']} of namespace {workload.namespace} is used up: {first} "
+        f"{used.get(first, '?')} of {limited.get(first, '?')} used, {requested.get(first, '?')} more wanted; {effect}",
         reasons,
         next_steps=[
             f"kubectl -n {workload.namespace} describe resourcequota {exceeded['quota']}",
@@ -228,7 +228,7 @@ def _over(requested: str, used: str, limited: str) -> bool:
 def _cause_of(resource: str) -> Cause:
     """The cause by the name of the quota's resource (`requests.cpu`, `count/pods`)."""
     name = resource.removeprefix("requests.").removeprefix("limits.").removeprefix("count/")
-    if name == "storage" or "persistentvolumeclaims" in name or name.startswith("ephemeral-storage"):
+    if name == "storage" or "persistentvolumeclaims" in name:
         return STORAGE
     if name.startswith("services"):
         return SERVICES
@@ -253,7 +253,7 @@ def _full(scene: Scene, cause: Cause) -> Iterator[tuple[Object, str]]:
 def _missing_services(scene: Scene) -> Iterator[Finding]:
     """A full quota of services explains why a service that others are told to call does not exist."""
     missing = scene.absent_services()
-    for quota, resource in _full(scene, SERVICES):
+    for quota, _ in _full(scene, SERVICES):
         if not missing:
             return
         name, workload, callers = missing[0]

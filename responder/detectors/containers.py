@@ -1,0 +1,352 @@
+"""Containers that end: killed for memory, or by themselves, with the last thing they said.
+
+Exit codes: 128 + n is the signal n (bash(1)); 125 to 127 are the runtime's and the shell's.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from responder.detectors import Case
+from responder.detectors._scene import Scene
+from responder.detectors._writing import CERTAIN, LIKELY, POSSIBLE, because, found, plural, quote
+from responder.model.failures import Failure, FailureKind, failure
+from responder.model.finding import Because, Cause, Cleared, Confidence, Finding
+from responder.model.kubernetes import Container, Pod, mapping, mappings, time, whole
+from responder.model.subject import Subject
+
+RECENT = timedelta(hours=1)
+"""A container that ended longer ago and runs since is no trouble of now. Events live as long."""
+
+
+def _cause(slug: str, title: str, meaning: str, fix: str, *, generic: bool = False) -> Cause:
+    return Cause(
+        slug=slug,
+        title=title,
+        meaning=meaning,
+        confirm="kubectl logs --previous; kubectl describe pod",
+        fix=fix,
+        reference="https://kubernetes.io/docs/tasks/debug/debug-application/debug-pods/",
+        generic=generic,
+    )
+
+
+OOM = Cause(
+    slug="oom-killed",
+    title="Killed for using more memory than its limit",
+    meaning="The kernel killed the container because it reached its memory limit.",
+    confirm="kubectl describe pod: Last State OOMKilled; compare the working set with the limit",
+    fix="Raise the memory limit or find what uses the memory; roll back if it came with a rollout",
+    reference="https://kubernetes.io/docs/tasks/configure-pod-container/assign-memory-resource/",
+)
+NODE_OOM = _cause(
+    "node-out-of-memory",
+    "Killed because the node ran out of memory",
+    "The kernel of the node or the kubelet's eviction ended the pod to free the node's memory.",
+    "Set requests to what the pods use, or add memory",
+)
+EVICTED = _cause(
+    "pod-evicted",
+    "Evicted by the kubelet",
+    "The kubelet ended the pod because the node, or the pod's own storage, ran short of something.",
+    "Set requests and limits for what the message names",
+)
+HEAP = _cause(
+    "heap-exhausted",
+    "The runtime's own heap is exhausted",
+    "The process reports that it is out of memory below the container's limit.",
+    "Raise the heap's maximum together with the memory limit, or find the leak",
+)
+SIDECAR_PORT = _cause(
+    "service-sidecar-port-conflict",
+    "Two containers of the pod want the same port",
+    "Containers of a pod share one network: the second to listen on a port fails.",
+    "Give one of the two containers another port",
+)
+PORT = _cause(
+    "port-conflict",
+    "The port that it listens on is taken",
+    "Another process in the pod, or on the node with hostNetwork, has the port already.",
+    "Give it another port",
+)
+VOLUME = _cause(
+    "volume-mount-permission-denied",
+    "No permission on its mounted volume",
+    "The process may not write to, or read from, a directory that a volume is mounted on.",
+    "Set fsGroup or runAsUser in the securityContext, correct the volume's permissions or readOnly",
+)
+PERMISSION = _cause(
+    "permission-denied",
+    "Permission denied inside the container",
+    "The process lacks a permission on a file, port or capability.",
+    "Correct the securityContext or the image",
+)
+SETTING = _cause(
+    "missing-setting",
+    "A setting that it needs is missing",
+    "The process ends because an environment variable or a key of its configuration is not set.",
+    "Set it in the template, ConfigMap or Secret",
+)
+FILE = _cause(
+    "missing-file",
+    "A file or module that it needs is missing",
+    "The process ends because something is not in the image or not mounted.",
+    "Correct the image, the mount or the path",
+)
+DISK = _cause("disk-full", "Its disk is full", "Writing fails: no space is left.", "Free space, or enlarge the volume")
+ARCHITECTURE = _cause(
+    "wrong-architecture",
+    "The image is built for another architecture",
+    "The kernel cannot execute the binary.",
+    "Build the image for the node's architecture",
+)
+NOT_FOUND = _cause(
+    "command-not-found",
+    "Its command does not exist or may not be executed",
+    "The shell or the runtime ended with 126 or 127.",
+    "Correct command and args, or the image",
+)
+ENDS = _cause(
+    "process-ends",
+    "The process ends without an error",
+    "Exit code 0 in a pod that is to run for ever: the command returns.",
+    "Correct the command, or make it a Job",
+    generic=True,
+)
+CRASH = _cause(
+    "crash-loop",
+    "It crashes again and again",
+    "The process ends with an error; the kubelet restarts it with growing delay.",
+    "Read the last error; roll back if it came with a rollout",
+    generic=True,
+)
+CAUSES = (
+    OOM, NODE_OOM, EVICTED, HEAP, SIDECAR_PORT, PORT, VOLUME, PERMISSION, SETTING, FILE, DISK, ARCHITECTURE, NOT_FOUND,
+    ENDS, CRASH,
+)  # fmt: skip
+
+_BY_FAILURE: Mapping[FailureKind, Cause] = {
+    FailureKind.OUT_OF_MEMORY: HEAP,
+    FailureKind.MISSING_SETTING: SETTING,
+    FailureKind.MISSING_FILE: FILE,
+    FailureKind.DISK_FULL: DISK,
+    FailureKind.EXEC_FORMAT: ARCHITECTURE,
+}
+_EXIT = {
+    1: "the program reported an error",
+    2: "the program reported an error or was called wrongly",
+    125: "the runtime could not start it",
+    126: "the command may not be executed",
+    127: "the command does not exist",
+    128: "the program ended with an invalid exit code",
+    130: "interrupted",
+    132: "illegal instruction",
+    134: "the program aborted itself",
+    135: "bus error",
+    136: "arithmetic error",
+    137: "killed (SIGKILL)",
+    139: "segmentation fault",
+    143: "asked to end (SIGTERM)",
+}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A container that ended not long ago, and why it matters: it is down, or was restarted."""
+
+    pod: Pod
+    container: Container
+    code: int | None
+    reason: str
+
+
+def detect(case: Case) -> Iterator[Finding | Cleared]:
+    scene = case.scene
+    told: set[tuple[str, str]] = set()
+    for pod in scene.pods:
+        findings = [_explained(scene, ended) for ended in _ended(scene, pod)]
+        if (evicted := _evicted(scene, pod)) is not None:
+            findings.append(evicted)
+        for finding in findings:
+            key = (finding.cause, str(finding.subject))
+            if key not in told:
+                told.add(key)
+                yield finding
+    yield from _denied(scene, told)
+    if not told and scene.pods:
+        restarts = sum(container.restarts for pod in scene.pods for container in pod.containers)
+        yield Cleared(
+            text=f"crashes ({plural(len(scene.pods), 'pod')}, {plural(restarts, 'restart')}, none of late)",
+            evidence=scene.pods[0].evidence,
+        )
+
+
+def _ended(scene: Scene, pod: Pod) -> Iterator[Ended]:
+    for container in pod.containers:
+        last = container.terminated
+        code = whole(last.get("exitCode"))
+        down = container.waiting.get("reason") == "CrashLoopBackOff" or bool(
+            mapping(mapping(container.status.get("state")).get("terminated"))
+        )
+        if container.init and code == 0:
+            continue
+        finished = time(last.get("finishedAt"))
+        late = finished is not None and scene.now - finished < RECENT
+        if (last or down) and (down or (container.restarts and (late or not container.ready))):
+            yield Ended(pod, container, code, str(last.get("reason") or ""))
+
+
+def _explained(scene: Scene, ended: Ended) -> Finding:
+    pod, container = ended.pod, ended.container
+    subject = scene.responsible(pod)
+    reasons = [because(_how(ended), pod)]
+    if ended.reason == "OOMKilled":
+        return _oom(scene, ended, subject, reasons)
+    error, source = _last_words(scene, ended)
+    if error:
+        reasons.append(because(f"last error: {quote(error)}", source))
+    cause, sure = _cause_of(ended, failure(error) if error else None)
+    about = f" ({quote(error)})" if error else f" ({_meaning(ended.code)})"
+    which = f"init container {container.name}" if container.init else f"container {container.name}"
+    return found(
+        cause,
+        subject,
+        sure,
+        f"{which} of {subject} ended with exit code {ended.code}, {plural(container.restarts, 'restart')}: "
+        f"{cause.title[0].lower()}{cause.title[1:]}{about}",
+        reasons,
+        next_steps=[
+            f"kubectl -n {pod.namespace} logs {pod.name} -c {container.name} --previous",
+            f"kubectl -n {pod.namespace} rollout history {subject}",
+        ],
+        since=scene.since(pod) or time(container.terminated.get("finishedAt")),
+    )
+
+
+def _how(ended: Ended) -> str:
+    container = ended.container
+    when = str(container.terminated.get("finishedAt") or "")
+    return (
+        f"pod/{ended.pod.name}: container {container.name} ended with exit code {ended.code} ({_meaning(ended.code)})"
+        f"{f', {ended.reason}' if ended.reason else ''}, {plural(container.restarts, 'restart')}"
+        f"{f', last at {when}' if when else ''}"
+    )
+
+
+def _meaning(code: int | None) -> str:
+    if code is None:
+        return "no exit code is known"
+    if code == 0:
+        return "it ended without an error"
+    return _EXIT.get(code, f"signal {code - 128}" if 128 < code < 160 else "the program's own code")
+
+
+def _oom(scene: Scene, ended: Ended, subject: Subject, reasons: list[Because]) -> Finding:
+    pod, container = ended.pod, ended.container
+    limit = container.limit("memory")
+    alike = [item for item in scene.pods if scene.responsible(item) == subject]
+    hit = [item for item in alike if any(other.terminated.get("reason") == "OOMKilled" for other in item.containers)]
+    at = f" of {limit}" if limit else ""
+    return found(
+        OOM,
+        subject,
+        CERTAIN,
+        f"{subject} is killed for using more memory than its limit{at} (OOMKilled), "
+        f"{len(hit)} of {plural(len(alike), 'pod')}",
+        reasons,
+        next_steps=[
+            f"kubectl -n {pod.namespace} top pod {pod.name} --containers",
+            f"kubectl -n {pod.namespace} rollout history {subject}",
+            f"kubectl -n {pod.namespace} set resources {subject} -c {container.name} --limits=memory=…",
+        ],
+        since=time(container.terminated.get("finishedAt")),
+    )
+
+
+def _last_words(scene: Scene, ended: Ended) -> tuple[str, str]:
+    """What the container said last of its failure, with its evidence: the log before the restart first."""
+    pod, container = ended.pod, ended.container
+    for evidence, log in scene.logs_of(pod.name, container.name):
+        if log.last_error:
+            return log.last_error, evidence
+    message = str(container.terminated.get("message") or "")
+    if message:
+        return message, pod.evidence[-1] if pod.evidence else ""
+    for evidence, log in scene.logs_of(pod.name, container.name):
+        if log.lines and ended.code not in (0, 137, 143):
+            return log.lines[-1], evidence
+    return "", ""
+
+
+def _cause_of(ended: Ended, failed: Failure | None) -> tuple[Cause, Confidence]:
+    if failed and failed.kind is FailureKind.ADDRESS_IN_USE:
+        return (SIDECAR_PORT, CERTAIN) if _shares_ports(ended.pod) else (PORT, CERTAIN)
+    if failed and failed.kind in (FailureKind.PERMISSION, FailureKind.READ_ONLY_FILES):
+        return (VOLUME, LIKELY) if _mounts(ended.pod, ended.container, failed.text) else (PERMISSION, LIKELY)
+    if failed and failed.kind in _BY_FAILURE:
+        return _BY_FAILURE[failed.kind], LIKELY
+    if ended.code in (126, 127):
+        return NOT_FOUND, LIKELY
+    if ended.code == 0:
+        return ENDS, LIKELY
+    return CRASH, LIKELY if ended.code not in (137, 143) else POSSIBLE
+
+
+def _shares_ports(pod: Pod) -> bool:
+    """Whether the pod has another container that can have the port."""
+    return sum(not container.init for container in pod.containers) > 1
+
+
+def _mounts(pod: Pod, container: Container, text: str) -> bool:
+    """Whether a text speaks of a path on a mounted volume; of any where it names no path."""
+    volumes = {
+        str(volume.get("name"))
+        for volume in mappings(pod.spec.get("volumes"))
+        if not {"projected", "downwardAPI"} & set(volume)
+    }
+    mounts = [item for item in mappings(container.spec.get("volumeMounts")) if str(item.get("name")) in volumes]
+    paths = [str(item.get("mountPath") or "").rstrip("/") for item in mounts]
+    if any(path and path in text for path in paths):
+        return True
+    return bool(paths) and "/" not in text
+
+
+def _denied(scene: Scene, told: set[tuple[str, str]]) -> Iterator[Finding]:
+    """A process that runs on although its volume refuses it says so in its log only."""
+    for pod in scene.pods:
+        subject = scene.responsible(pod)
+        for complaint in scene.complaints:
+            kinds = (FailureKind.PERMISSION, FailureKind.READ_ONLY_FILES)
+            if complaint.pod != pod.name or complaint.failure.kind not in kinds or (VOLUME.slug, str(subject)) in told:
+                continue
+            container = next((item for item in pod.containers if _mounts(pod, item, complaint.failure.text)), None)
+            if container is None:
+                continue
+            told.add((VOLUME.slug, str(subject)))
+            yield found(
+                VOLUME,
+                subject,
+                LIKELY,
+                f"{subject} may not use its mounted volume: {quote(complaint.failure.text)}",
+                [because(f"pod/{pod.name}: {quote(complaint.failure.text)} (×{complaint.count})", complaint.evidence)],
+                next_steps=[f"kubectl -n {pod.namespace} get {subject} -o yaml | grep -A12 securityContext"],
+                since=complaint.last,
+            )
+
+
+def _evicted(scene: Scene, pod: Pod) -> Finding | None:
+    if pod.phase != "Failed" or pod.status.get("reason") != "Evicted":
+        return None
+    text = str(pod.status.get("message") or "")
+    workload = scene.picture.workload(pod)
+    if workload is None or not scene.ails(workload):
+        return None
+    cause = NODE_OOM if "low on resource: memory" in text else EVICTED
+    return found(
+        cause,
+        workload.subject,
+        CERTAIN,
+        f"A pod of {workload.subject} was evicted: {quote(text)}",
+        [because(f"pod/{pod.name}: {quote(text)}", pod)],
+        since=time(pod.status.get("startTime")),
+    )

@@ -1,0 +1,339 @@
+"""Liveness, readiness and startup probes that ask the wrong way: port, protocol, path, timing.
+
+A probe is judged by its own spec against what the container is known to listen on, by the kubelet's words in
+the events (kubernetes/kubernetes, pkg/probe), and by whether another probe of the same container succeeds.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from responder.detectors import Case
+from responder.detectors._scene import Scene
+from responder.detectors._writing import CERTAIN, LIKELY, because, found, listed, plural, quote
+from responder.model.finding import Because, Cause, Cleared, Confidence, Finding
+from responder.model.kubernetes import Container, Event, Pod, mapping, time, whole
+from responder.model.subject import Subject
+
+_REFERENCE = "https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/"
+KINDS = ("liveness", "readiness", "startup")
+_EFFECT = {"liveness": "restarts a healthy process", "readiness": "keeps a healthy pod out of its services"}
+_EFFECT["startup"] = "kills the process before it has started"
+_WRONG = {
+    "port": ("asks the wrong port", "Nothing listens on the port that the probe asks.", "Correct the probe's port"),
+    "protocol": (
+        "speaks the wrong protocol",
+        "The port speaks another protocol than the probe.",
+        "Use the probe that fits: httpGet with the right scheme, grpc, tcpSocket or exec",
+    ),
+    "path": ("asks the wrong path", "The server answers that it has no such page.", "Correct the probe's path"),
+    "command": ("runs a wrong command", "The probe's command cannot be executed.", "Correct the probe's command"),
+    "timing": (
+        "is too early or too strict",
+        "The process needs longer to start or to answer than the probe allows.",
+        "Raise initialDelaySeconds, timeoutSeconds or failureThreshold, or add a startupProbe",
+    ),
+    "failing": ("fails", "The probe asks rightly and gets no good answer.", "Look at what the process is busy with"),
+}
+
+
+def _cause(kind: str, fault: str) -> Cause:
+    does, meaning, fix = _WRONG[fault]
+    return Cause(
+        slug=f"{kind}-probe-{'failing' if fault == 'failing' else f'incorrect-{fault}'}",
+        title=f"The {kind} probe {does}",
+        meaning=f"{meaning} The probe {_EFFECT[kind]}." if fault != "failing" else meaning,
+        confirm="kubectl describe pod: the Unhealthy event and the probe's line",
+        fix=fix,
+        reference=_REFERENCE,
+        generic=fault == "failing",
+    )
+
+
+_BY_FAULT = {(kind, fault): _cause(kind, fault) for kind in KINDS for fault in _WRONG}
+CAUSES = tuple(_BY_FAULT.values())
+
+_NOT_THAT_PROTOCOL = re.compile(
+    r"malformed HTTP|HTTP/1\.x transport connection broken|gave HTTP response to HTTPS client|HTTP/0\.9|preface"
+    r"|first record does not look like a TLS|frame too large|code = Unimplemented|unknown service grpc\.health"
+    r"|server did not implement the grpc health|tls: |x509:|unexpected EOF|: EOF|connection reset|server closed",
+    re.IGNORECASE,
+)
+_NOTHING_LISTENS = re.compile(r"connection refused|failed to connect|no route to host|i/o timeout", re.IGNORECASE)
+_STATUS = re.compile(r"HTTP probe failed with statuscode: (\d{3})")
+_NO_COMMAND = re.compile(
+    r"executable file not found|no such file or directory|not found in \$PATH|exec format", re.IGNORECASE
+)
+_REWRITTEN = ("/app-health/", "/healthz/ready")
+SLACK = 15.0
+"""Seconds that a container's end may be later than its probe's verdict, beside the grace period."""
+
+
+@dataclass(frozen=True)
+class Handler:
+    """What a probe asks: `httpGet`, `grpc`, `tcpSocket` or `exec`."""
+
+    kind: str
+    spec: Mapping[str, Any]
+    port: int | None = None
+    name: str = ""
+
+    @property
+    def shown(self) -> str:
+        """In a few words."""
+        if self.kind == "exec":
+            return f"exec {' '.join(map(str, self.spec.get('command') or []))}"
+        path = f" {self.spec.get('path') or '/'}" if self.kind == "httpGet" else ""
+        return f"{self.kind} :{self.port or self.name}{path}"
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A probe that fails, with all that tells whether it asks rightly."""
+
+    scene: Scene
+    pod: Pod
+    container: Container
+    kind: str
+    spec: Mapping[str, Any]
+    handler: Handler
+    events: tuple[Event, ...] = ()
+    known: frozenset[int] = frozenset()
+    others: Mapping[str, Handler] = field(default_factory=dict)
+    rewritten: bool = False
+
+    @property
+    def words(self) -> str:
+        """All that the kubelet said of it."""
+        return "\n".join(event.message for event in self.events)
+
+
+def detect(case: Case) -> Iterator[Finding | Cleared]:
+    scene = case.scene
+    told: set[str] = set()
+    probed = 0
+    for pod in scene.pods:
+        subject = scene.responsible(pod)
+        for container in pod.containers:
+            suspects = [] if container.init else list(_suspects(scene, pod, container))
+            probed += any(container.spec.get(f"{kind}Probe") for kind in KINDS)
+            for suspect in suspects:
+                if str(subject) not in told and (finding := _judged(suspect, subject)):
+                    told.add(str(subject))
+                    yield finding
+    if probed and not told:
+        yield Cleared(text=f"probes ({plural(probed, 'container')}, none fails)", evidence=scene.pods[0].evidence)
+
+
+def _suspects(scene: Scene, pod: Pod, container: Container) -> Iterator[Suspect]:
+    """The probes of a container that fail now; those that kill it first, since the rest follows from that."""
+    specs, rewritten = _specs(scene, pod, container)
+    handlers = {kind: handler for kind in KINDS if (handler := _handler(mapping(specs.get(kind)), container))}
+    failing = {kind: _events(scene, pod, container, kind) for kind in handlers}
+    killed = [
+        kind for kind in ("startup", "liveness") if kind in handlers and _kills(scene, pod, container, failing, kind)
+    ]
+    unready = "readiness" in handlers and bool(container.running) and not container.ready and not killed
+    for kind in (*killed, *(["readiness"] if unready else [])):
+        others = {name: item for name, item in handlers.items() if name != kind and _fares_better(failing, name, kind)}
+        yield Suspect(
+            scene,
+            pod,
+            container,
+            kind,
+            mapping(specs.get(kind)),
+            handlers[kind],
+            tuple(failing[kind]),
+            _known(scene, pod, others),
+            others,
+            rewritten,
+        )
+
+
+def _fares_better(failing: Mapping[str, list[Event]], other: str, kind: str) -> bool:
+    """Whether another probe of the container fails much less often: while starting up any may fail."""
+    of_other, of_this = (sum(event.count for event in failing[name]) for name in (other, kind))
+    return not of_other or 2 * of_other <= of_this
+
+
+def _specs(scene: Scene, pod: Pod, container: Container) -> tuple[Mapping[str, Any], bool]:
+    """The probes as their author wrote them: a mesh rewrites them in the pod, the workload's template keeps them."""
+    own = {kind: container.spec.get(f"{kind}Probe") for kind in KINDS}
+    rewritten = any(
+        str(mapping(mapping(spec).get("httpGet")).get("path") or "").startswith(_REWRITTEN[0]) for spec in own.values()
+    )
+    workload = scene.picture.workload(pod)
+    if not rewritten or workload is None:
+        return own, rewritten
+    for written in workload.template_containers:
+        if written.name == container.name:
+            return {kind: written.spec.get(f"{kind}Probe") for kind in KINDS}, True
+    return own, True
+
+
+def _handler(spec: Mapping[str, Any], container: Container) -> Handler | None:
+    for kind in ("httpGet", "grpc", "tcpSocket", "exec"):
+        if kind in spec:
+            asked = mapping(spec[kind])
+            port = asked.get("port")
+            if (number := whole(port)) is not None or kind == "exec":
+                return Handler(kind, asked, number)
+            named = [whole(item.get("containerPort")) for item in container.ports if item.get("name") == port]
+            return Handler(kind, asked, named[0] if named else None, str(port or ""))
+    return None
+
+
+def _events(scene: Scene, pod: Pod, container: Container, kind: str) -> list[Event]:
+    beginning = f"{kind.capitalize()} probe"
+    return [
+        event
+        for event in scene.picture.events(pod)
+        if event.reason in ("Unhealthy", "ProbeWarning")
+        and event.message.startswith(beginning)
+        and _of_container(event, container)
+    ]
+
+
+def _of_container(event: Event, container: Container) -> bool:
+    path = str(mapping(event.raw.get("involvedObject") or event.raw.get("regarding")).get("fieldPath") or "")
+    return not path or f"{{{container.name}}}" in path
+
+
+def _kills(scene: Scene, pod: Pod, container: Container, failing: Mapping[str, list[Event]], kind: str) -> bool:
+    """Whether the kubelet restarts the container for this probe."""
+    said = f"failed {kind} probe"
+    killed = any(
+        event.reason == "Killing" and said in event.message and _of_container(event, container)
+        for event in scene.picture.events(pod)
+    )
+    needed = whole(mapping(container.spec.get(f"{kind}Probe")).get("failureThreshold")) or 3
+    failures = sum(event.count for event in failing[kind])
+    return (container.restarts > 0 and (killed or failures >= needed)) or (killed and failures >= needed)
+
+
+def _known(scene: Scene, pod: Pod, others: Mapping[str, Handler]) -> frozenset[int]:
+    """The ports that the container is known to listen on, without a word from the probe that is in question."""
+    ports = {handler.port for handler in others.values() if handler.port is not None}
+    if workload := scene.picture.workload(pod):
+        ports |= scene.known_ports(workload)
+        if not ports:
+            ports |= {
+                port
+                for service in scene.graph.services_of(workload)
+                for item in service.spec.get("ports") or []
+                if (port := whole(mapping(item).get("targetPort"))) is not None
+            }
+    return frozenset(ports)
+
+
+def _judged(suspect: Suspect, subject: Subject) -> Finding | None:
+    fault, why, sure = _fault(suspect)
+    if not fault:
+        return None
+    cause = _BY_FAULT[suspect.kind, fault]
+    container, pod = suspect.container, suspect.pod
+    reasons = [because(f"{suspect.kind} probe of container {container.name}: {suspect.handler.shown}", pod)]
+    reasons += why
+    if suspect.events:
+        latest = max(suspect.events, key=lambda event: event.last or suspect.scene.started_at)
+        reasons.append(because(f"{quote(latest.message)} (×{sum(event.count for event in suspect.events)})", latest))
+    if container.restarts:
+        reasons.append(because(f"pod/{pod.name} was restarted {plural(container.restarts, 'time')}", pod))
+    effect = f"{plural(container.restarts, 'restart')}" if suspect.kind != "readiness" else "the pod never gets ready"
+    return found(
+        cause,
+        subject,
+        sure,
+        f"{cause.title} of {subject} ({suspect.handler.shown}); {effect}",
+        reasons,
+        next_steps=[
+            f"kubectl -n {pod.namespace} describe pod {pod.name}",
+            f"kubectl -n {pod.namespace} edit {subject}   # {suspect.kind}Probe of container {container.name}",
+        ],
+        since=suspect.scene.since(pod) or pod.created,
+    )
+
+
+def _fault(suspect: Suspect) -> tuple[str, list[Because], Confidence]:
+    """Which fault a failing probe has, what shows it, and how sure that is; empty where it cannot be told."""
+    handler, words, pod = suspect.handler, suspect.words, suspect.pod
+    status = [int(code) for code in _STATUS.findall(words)]
+    if handler.kind == "exec":
+        fault = "command" if _NO_COMMAND.search(words) else "timing" if _too_early(suspect) else "failing"
+        return fault, [], CERTAIN if fault == "command" else LIKELY
+    if handler.port is None:
+        return "port", [because(f"the container has no port named {handler.name}", pod)], CERTAIN
+    if suspect.known and handler.port not in suspect.known and not _answers(suspect, status):
+        ports = listed(sorted(suspect.known))
+        return "port", [because(f"the container listens on {ports}, not on {handler.port}", pod)], CERTAIN
+    if _NOT_THAT_PROTOCOL.search(words):
+        return "protocol", _other(suspect), CERTAIN
+    if status and not suspect.rewritten:
+        return _by_status(status)
+    if _too_early(suspect):
+        budget = _seconds(suspect.spec, "initialDelaySeconds", 0) + _patience(suspect.spec)
+        return "timing", [because(f"it allows {budget:g} s from the start of the container", pod)], LIKELY
+    if _differs(suspect):
+        return "protocol", _other(suspect), LIKELY
+    return ("failing", [], LIKELY) if suspect.events else ("", [], LIKELY)
+
+
+def _answers(suspect: Suspect, status: list[int]) -> bool:
+    """Whether something does listen on the port: it answered, if not in the words that the probe wants."""
+    return (
+        not suspect.rewritten
+        and bool(status or _NOT_THAT_PROTOCOL.search(suspect.words))
+        and not (_NOTHING_LISTENS.search(suspect.words))
+    )
+
+
+def _by_status(status: list[int]) -> tuple[str, list[Because], Confidence]:
+    if all(code in (404, 405, 410) for code in status):
+        return "path", [], CERTAIN
+    if all(code in (400, 426, 505) for code in status):
+        return "protocol", [], LIKELY
+    return ("path", [], LIKELY) if all(code in (401, 403) for code in status) else ("failing", [], LIKELY)
+
+
+def _differs(suspect: Suspect) -> bool:
+    """Whether a probe of another protocol succeeds on the same port."""
+    return any(
+        other.port == suspect.handler.port and {other.kind, suspect.handler.kind} in ({"grpc", "httpGet"},)
+        for other in suspect.others.values()
+    )
+
+
+def _other(suspect: Suspect) -> list[Because]:
+    return [
+        because(f"the {kind} probe asks with {handler.shown} and succeeds", suspect.pod)
+        for kind, handler in suspect.others.items()
+        if handler.port == suspect.handler.port and handler.kind != suspect.handler.kind
+    ]
+
+
+def _too_early(suspect: Suspect) -> bool:
+    """Whether the container was killed before it could have started: its whole life was the probe's patience."""
+    ended = suspect.container.terminated
+    started, finished = time(ended.get("startedAt")), time(ended.get("finishedAt"))
+    if suspect.kind == "readiness" or _differs(suspect):
+        return False
+    patience = _patience(suspect.spec)
+    allowed = _seconds(suspect.spec, "initialDelaySeconds", 0) + patience
+    if started is None or finished is None:
+        return bool(suspect.container.restarts) and allowed <= SLACK
+    grace = _seconds(suspect.pod.spec, "terminationGracePeriodSeconds", 30)
+    lived = (finished - started).total_seconds()
+    return lived <= allowed + grace + SLACK
+
+
+def _patience(spec: Mapping[str, Any]) -> float:
+    """Seconds from the first failure's period to the verdict."""
+    return _seconds(spec, "periodSeconds", 10) * _seconds(spec, "failureThreshold", 3) + _seconds(
+        spec, "timeoutSeconds", 1
+    )
+
+
+def _seconds(spec: Mapping[str, Any], name: str, default: int) -> float:
+    value = whole(spec.get(name))
+    return float(default if value is None else value)

@@ -1,0 +1,181 @@
+"""Diagnose: from evidence to findings, best first. Pure: no I/O, no clock."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from responder.detectors import Case, Detectors
+from responder.errors import Reason, ResponderError
+from responder.flow.ranking import ranked
+from responder.model.evidence import Evidence, EvidenceStatus
+from responder.model.finding import Because, Cleared, Confidence, Diagnosis, Finding, Unseen
+from responder.model.runbook import Rule, RuleFinding, Runbook
+from responder.model.subject import Subject
+from responder.runbooks.conditions import Condition
+from responder.runbooks.escaping import Language
+from responder.runbooks.templating import render_text
+
+_SURENESS = (Confidence.CERTAIN, Confidence.LIKELY, Confidence.POSSIBLE)
+_KINDS = {
+    kind.lower(): kind
+    for kind in (
+        "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "Pod", "Node", "Namespace", "Service", "Ingress",
+        "PersistentVolumeClaim", "PersistentVolume", "ResourceQuota", "ConfigMap", "Secret", "HorizontalPodAutoscaler",
+    )
+}  # fmt: skip
+_ADVICE = {
+    Reason.UNAUTHORIZED: "check the token",
+    Reason.FORBIDDEN: "grant the permission that `responder rbac` prints",
+    Reason.NOT_CONFIGURED: "configure it",
+    Reason.UNREACHABLE: "check the address and the network",
+}
+
+
+def diagnose(case: Case, runbook: Runbook, detectors: Detectors) -> Diagnosis:
+    """The conclusions of a runbook's rules; a rule or detector that fails becomes a remark."""
+    findings: list[Finding] = []
+    cleared: list[Cleared] = []
+    remarks: list[str] = []
+    ran: set[str] = set()
+    for rule in runbook.diagnose:
+        for name, said in _conclusions(case, rule, detectors, ran, remarks):
+            if isinstance(said, Finding):
+                findings.append(said if said.detector else said.model_copy(update={"detector": name}))
+            else:
+                cleared.append(said)
+    causes = {**detectors.causes, **{cause.slug: cause for cause in runbook.causes}}
+    return Diagnosis(
+        findings=tuple(ranked(_merged(findings), causes, case)),
+        cleared=tuple(dict.fromkeys(cleared)),
+        unseen=tuple(_unseen(case.evidence.values())),
+        remarks=tuple(remarks),
+    )
+
+
+def _conclusions(
+    case: Case, rule: Rule, detectors: Detectors, ran: set[str], remarks: list[str]
+) -> Iterator[tuple[str, Finding | Cleared]]:
+    """What one rule concludes, with the name of the detector that did; each detector runs once."""
+    if not rule.use:
+        try:
+            yield from (("runbook", said) for said in _ruled(case, rule))
+        except ResponderError as error:
+            remarks.append(f"a rule of the runbook was left out: {error}")
+        return
+    for name, detect in detectors.family(rule.use):
+        if name in ran:
+            continue
+        ran.add(name)
+        try:
+            for said in detect(case):
+                yield name, said
+        except Exception as error:
+            remarks.append(f"the detector {name} failed: {type(error).__name__}: {error}"[:500])
+
+
+def _ruled(case: Case, rule: Rule) -> Iterator[Finding | Cleared]:
+    context = _context(case, rule)
+    if not Condition(rule.when).evaluate(context):
+        return
+    context["alert"] = case.alerts[0].model_dump(mode="json") if case.alerts else {}
+
+    def filled(text: str) -> str:
+        return render_text(text, Language.PLAIN, context)
+
+    if rule.finding:
+        yield _finding(case, rule.finding, filled, rule.when)
+    else:
+        yield Cleared(text=filled(rule.cleared), evidence=_named(case, rule))
+
+
+def _finding(case: Case, wanted: RuleFinding, filled: Callable[[str], str], when: str) -> Finding:
+    evidence = wanted.evidence or tuple(name for name in case.evidence if f"evidence.{name}" in when)
+    return Finding(
+        cause=wanted.cause,
+        subject=_subject(case, filled(wanted.subject)),
+        confidence=wanted.confidence,
+        headline=filled(wanted.headline),
+        explanation=filled(wanted.explanation),
+        because=tuple(
+            Because(text=case.evidence[name].summary, evidence=(name,)) for name in evidence if name in case.evidence
+        ),
+        evidence=tuple(name for name in evidence if name in case.evidence),
+        next_steps=tuple(map(filled, wanted.next_steps)),
+    )
+
+
+def _context(case: Case, rule: Rule) -> dict[str, Any]:
+    """What a condition and its texts may name; only the evidence that is named, since it may be large."""
+    texts = [rule.when, rule.cleared]
+    if rule.finding:
+        texts += [rule.finding.headline, rule.finding.explanation, rule.finding.subject, *rule.finding.next_steps]
+    first = case.alerts[0] if case.alerts else None
+    return {
+        "evidence": {
+            name: found.model_dump(mode="json", exclude_none=True)
+            for name, found in case.evidence.items()
+            if any(name in text for text in texts)
+        },
+        "labels": dict(first.labels) if first else {},
+        "annotations": dict(first.annotations) if first else {},
+        "target": case.target.model_dump(),
+        "now": case.now,
+        "started_at": case.started_at,
+    }
+
+
+def _named(case: Case, rule: Rule) -> tuple[str, ...]:
+    return tuple(name for name in case.evidence if f"evidence.{name}" in rule.when)
+
+
+def _subject(case: Case, text: str) -> Subject:
+    """`deployment/api` as a subject; without a text the target's workload, pod, node or namespace."""
+    target = case.target
+    if not text:
+        pod, node = (f"pod/{target.pod}" if target.pod else ""), (f"node/{target.node}" if target.node else "")
+        text = target.workload or pod or node or (f"namespace/{target.namespace}" if target.namespace else "")
+    kind, _, name = text.rpartition("/")
+    if not name:
+        return Subject(kind="Unknown", name="")
+    kind = _KINDS.get(kind.lower(), kind or "Unknown")
+    return Subject(kind=kind, name=name, namespace="" if kind in ("Node", "Namespace") else target.namespace)
+
+
+def _merged(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """One finding for each cause and subject: with all reasons, as sure as the surest."""
+    together: dict[tuple[str, Subject], Finding] = {}
+    for finding in findings:
+        key = finding.cause, finding.subject
+        together[key] = _joined(together[key], finding) if key in together else finding
+    yield from together.values()
+
+
+def _joined(first: Finding, second: Finding) -> Finding:
+    better, other = sorted((first, second), key=lambda item: _SURENESS.index(item.confidence))
+    since = min((item.since for item in (first, second) if item.since), default=None)
+    return better.model_copy(
+        update={
+            "because": tuple(dict.fromkeys((*better.because, *other.because))),
+            "evidence": tuple(dict.fromkeys((*better.evidence, *other.evidence))),
+            "next_steps": tuple(dict.fromkeys((*better.next_steps, *other.next_steps))),
+            "suffering": tuple(dict.fromkeys((*better.suffering, *other.suffering))),
+            "since": since,
+        }
+    )
+
+
+def _unseen(evidence: Iterable[Evidence]) -> Iterator[Unseen]:
+    """What could not be seen, in plain words, with what to do about it."""
+    for item in evidence:
+        what = item.title or item.id.replace("_", " ")
+        if not item.answered and item.status is not EvidenceStatus.SKIPPED:
+            yield Unseen(text=_with_advice(f"{what}: {item.summary}", item.reason), evidence=(item.id,))
+        for gap in item.gaps:
+            text = f"{gap.what}: {gap.message or gap.reason.value.replace('_', ' ')}"
+            yield Unseen(text=_with_advice(text, gap.reason), evidence=(item.id,))
+        if item.truncated:
+            yield Unseen(text=f"{what}: {item.truncated}", evidence=(item.id,))
+
+
+def _with_advice(text: str, reason: Reason | None) -> str:
+    advice = _ADVICE.get(reason, "") if reason else ""
+    return f"{text}: {advice}" if advice and advice not in text else text
