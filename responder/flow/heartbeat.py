@@ -62,9 +62,12 @@ def check(book: Bookkeeping, heart: Heart, assignment: Assignment) -> None:
     if assignment.runbook.heartbeat is None:
         if not heart.stopped:
             book.put_heart(heart.model_copy(update={"stopped": True}))
-    elif not heart.stopped and heart.due_at <= book.now:
-        stop(book, heart.model_copy(update={"starts_at": None}), assignment, heart.due_at, "Not heard of in time")
-    elif heart.stopped and heart.last_beat > heart.due_at and heart.due_at + book.rules.hold <= book.now:
+        return
+    within = assignment.runbook.heartbeat.within
+    if not heart.stopped:
+        if heart.due_at <= book.now:
+            stop(book, heart.model_copy(update={"starts_at": None}), assignment, heart.due_at, "Not heard of in time")
+    elif heart.due_at < heart.last_beat and heart.due_at + book.rules.hold <= book.now < heart.last_beat + within:
         revive(book, heart, assignment)
 
 
