@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 from pydantic_core import from_json
+from yarl import URL
 
 from responder.clients import Answer
 from responder.clients.answers import SecretFile, check, read_bounded, unreachable
@@ -34,8 +35,9 @@ class HttpPrometheus:
         self, name: str, settings: PrometheusSettings, session: aiohttp.ClientSession, metrics: Metrics, clock: Clock
     ) -> None:
         self.name = name
-        self.url = settings.url
-        self._shown = settings.external_url or settings.url
+        self._asked = settings.url
+        self.url = _public(settings.url)
+        self._shown = _public(settings.external_url) or self.url
         self._settings = settings
         self._session = session
         self._token = SecretFile(settings.token, settings.token_file)
@@ -87,7 +89,7 @@ class HttpPrometheus:
         try:
             async with self._session.request(
                 "GET" if form is None else "POST",
-                self.url + path,
+                self._asked + path,
                 data=form,
                 headers=self._headers(),
                 allow_redirects=False,
@@ -115,6 +117,11 @@ def connect(
 ) -> HttpPrometheus | None:
     """The client, or None where no URL is set."""
     return HttpPrometheus(name, settings, session, metrics, clock) if settings.url else None
+
+
+def _public(url: str) -> str:
+    """A URL to show: without user and password."""
+    return str(URL(url).with_user(None)).rstrip("/") if url else ""
 
 
 def _read(
