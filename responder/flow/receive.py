@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from responder.errors import ResponderError, Temporary, Trouble
 from responder.flow import publish
-from responder.flow.fold import fold, wanted
+from responder.flow.fold import Assign, fold, wanted
 from responder.flow.match import assign
 from responder.flow.reconcile import reconcile
 from responder.flow.world import World
@@ -32,9 +32,9 @@ BATCH = 200
 BATCH_ALERTS = 1000
 KEPT_IN_MEMORY = 50_000
 """Alerts of open incidents that are not read again for every batch."""
-REST = 3.0
+REST = 5.0
 """How many times as long as a batch took folding rests while deliveries stream in faster than it folds."""
-LONGEST_REST = 0.5
+LONGEST_REST = 1.0
 ASK_SOON = timedelta(seconds=1)
 LOOK_AGAIN = timedelta(minutes=1)
 
@@ -160,19 +160,26 @@ class Receiver:
                 parsed.append(self._parse(delivery.body, delivery.id, delivery.received_at))
             except ResponderError as error:
                 unusable[delivery.id] = str(error)
-        read = self._world.database.read_now(lambda connection: self._ledger(connection, parsed))
+        known: dict[str, Assignment] = {}
+
+        def assign_once(alert: Alert) -> Assignment:
+            if alert.key not in known:
+                known[alert.key] = self._assign(alert)
+            return known[alert.key]
+
+        read = self._world.database.read_now(lambda connection: self._ledger(connection, parsed, assign_once))
         batch = _Batch(read)
         rules = self._world.settings.fold_rules
         for notification in _merged(parsed):
-            batch.add(fold(batch.ledger, notification, self._assign, rules, notification.received_at))
+            batch.add(fold(batch.ledger, notification, assign_once, rules, notification.received_at))
         return _Folded(tuple(delivery.id for delivery in stored), batch.changes(), read, unusable)
 
-    def _ledger(self, connection: Connection, parsed: Sequence[Notification]) -> Ledger:
+    def _ledger(self, connection: Connection, parsed: Sequence[Notification], assign: Assign) -> Ledger:
         keys: set[str] = set()
         identities: set[str] = set()
         heart_keys: set[str] = set()
         for notification in parsed:
-            more_keys, more_identities, more_hearts = wanted(notification, self._assign)
+            more_keys, more_identities, more_hearts = wanted(notification, assign)
             keys.update(more_keys)
             identities.update(more_identities)
             heart_keys.update(more_hearts)
