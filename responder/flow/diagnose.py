@@ -11,8 +11,8 @@ from responder.model.finding import Because, Cleared, Confidence, Diagnosis, Fin
 from responder.model.runbook import Rule, RuleFinding, Runbook
 from responder.model.subject import Subject
 from responder.runbooks.conditions import Condition
-from responder.runbooks.escaping import Language
-from responder.runbooks.templating import render_text
+from responder.templating import render_text
+from responder.templating.escaping import Language
 
 _SURENESS = (Confidence.CERTAIN, Confidence.LIKELY, Confidence.POSSIBLE)
 _KINDS = {

@@ -18,7 +18,7 @@ from responder.model.runbook import Step
 from responder.plugins import Catalog
 from responder.probes import Inquiry, Probe
 from responder.runbooks.conditions import Condition
-from responder.runbooks.templating import render
+from responder.templating import render
 
 log = structlog.get_logger(__name__)
 

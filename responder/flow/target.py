@@ -7,8 +7,8 @@ from responder.model.incident import AlertState, Incident, TrackedAlert
 from responder.model.labels import target_of
 from responder.model.runbook import Runbook
 from responder.model.subject import Target
-from responder.runbooks.escaping import Language
-from responder.runbooks.templating import render_text
+from responder.templating import render_text
+from responder.templating.escaping import Language
 
 
 def target_of_incident(

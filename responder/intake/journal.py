@@ -21,8 +21,8 @@ from responder.store import notifications
 from responder.store.database import Database
 from responder.store.notifications import Delivery
 
-COMMIT_TIMEOUT = 10.0
-"""Seconds; Alertmanager waits at least as long for the answer."""
+COMMIT_TIMEOUT = 4.0
+"""Seconds; a delivery waits for two commits at most, and Alertmanager at least 10 s for the answer."""
 KEPT_BYTES = 65_536
 """How much of a refused body is kept."""
 _REMEMBERED = 1000
@@ -70,11 +70,7 @@ class Journal:
         self._waiting.append(waiting)
         if self._committing is None:
             self._committing = asyncio.create_task(self._commit_all(), name="journal")
-        try:
-            async with asyncio.timeout(COMMIT_TIMEOUT):
-                return await waiting.number
-        except TimeoutError:
-            raise Temporary("the store takes too long", Reason.TIMEOUT) from None
+        return await waiting.number
 
     async def refuse(self, received_at: datetime, reason: str, problems: Sequence[Problem], body: bytes) -> None:
         """Keep the beginning of a refused body for the operator, once, however often it comes.
@@ -124,7 +120,8 @@ class Journal:
     async def _commit(self, batch: Sequence[_Waiting]) -> None:
         deliveries = [waiting.delivery for waiting in batch]
         try:
-            numbers = await self._database.write(lambda connection: notifications.insert(connection, deliveries))
+            async with asyncio.timeout(COMMIT_TIMEOUT):
+                numbers = await self._database.write(lambda connection: notifications.insert(connection, deliveries))
         except Exception as error:
             _log.exception("deliveries are not stored", deliveries=len(batch))
             for waiting in batch:
@@ -141,4 +138,6 @@ class Journal:
 def _as_temporary(error: Exception) -> Temporary:
     if isinstance(error, Temporary):
         return Temporary(str(error), error.reason, error.after)
+    if isinstance(error, TimeoutError):
+        return Temporary("the store takes too long", Reason.TIMEOUT)
     return Temporary(f"the store failed ({type(error).__name__})", Reason.BUG)

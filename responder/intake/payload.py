@@ -15,7 +15,7 @@ from typing_extensions import TypedDict
 
 from responder.clients.redaction import redact
 from responder.intake.problems import LIMITS, BadPayload, Problem
-from responder.intake.repair import plausible, repair, unquote
+from responder.intake.repair import EARLIEST, LATEST, plausible, repair, unquote
 from responder.model.alert import Alert, AlertStatus, Notification
 
 __all__ = ["BadPayload", "Checked", "Problem", "check", "parse"]
@@ -34,7 +34,7 @@ class _WireAlert(TypedDict):
     fingerprint: Annotated[str, Field(min_length=1, max_length=LIMITS.fingerprint)]
     labels: Annotated[dict[_Name, _LabelValue], Field(max_length=LIMITS.names)]
     annotations: Annotated[dict[_Name, _Text], Field(max_length=LIMITS.names)]
-    startsAt: AwareDatetime
+    startsAt: Annotated[AwareDatetime, Field(ge=EARLIEST, lt=LATEST)]
     endsAt: NotRequired[AwareDatetime]
     generatorURL: NotRequired[_Text]
 
@@ -139,11 +139,8 @@ def _clean(body: bytes) -> _Wire | None:
     alerts = wire["alerts"]
     if len({alert["fingerprint"] for alert in alerts}) < len(alerts):
         return None
-    return wire if all(map(_timed, alerts)) else None
-
-
-def _timed(alert: _WireAlert) -> bool:
-    return plausible(alert["startsAt"]) and (alert["status"] == "firing" or plausible(alert.get("endsAt", _NEVER)))
+    ends = [alert.get("endsAt", _NEVER) for alert in alerts if alert["status"] == "resolved"]
+    return wire if all(map(plausible, ends)) else None
 
 
 def _fields(alert: _WireAlert, hidden: Callable[[str], str]) -> Mapping[str, Any]:

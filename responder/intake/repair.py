@@ -17,6 +17,8 @@ from responder.clients.redaction import redact
 from responder.intake.problems import LIMITS, BadPayload, Notes, Problem
 from responder.model.alert import Alert, AlertStatus, Notification
 
+EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
+LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 _STATUS = 'wanted is "firing" or "resolved"'
 _TIME = "wanted is a time as RFC 3339 writes it"
 _WORDS = {str: "a string", bool: "a boolean", int: "a number", float: "a number", list: "a list", dict: "an object"}
@@ -31,7 +33,7 @@ def unquote(receiver: str) -> str:
 
 def plausible(moment: datetime) -> bool:
     """Whether it is a time that an alert can have, neither Go's zero time nor one that no clock shows."""
-    return 1970 < moment.year < 9000
+    return EARLIEST <= moment < LATEST
 
 
 def fingerprint(labels: Mapping[str, str]) -> str:
@@ -184,12 +186,12 @@ def _moment(item: Mapping[str, object], name: str, notes: Notes) -> datetime | N
         return None
     if moment.year == 1:
         return None
+    if moment.tzinfo is None:
+        notes.add(name, f"{_TIME}, with its offset", "taken as UTC")
+        moment = moment.replace(tzinfo=UTC)
     if not plausible(moment):
         notes.add(name, _TIME, "no clock shows this one, taken as unknown")
         return None
-    if moment.tzinfo is None:
-        notes.add(name, f"{_TIME}, with its offset", "taken as UTC")
-        return moment.replace(tzinfo=UTC)
     return moment
 
 

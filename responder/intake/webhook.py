@@ -70,6 +70,8 @@ class Webhook:
         self._door = door
         self._limits = limits
         self._metrics = metrics
+        self._firing = metrics.alerts.labels("firing")
+        self._resolved = metrics.alerts.labels("resolved")
         self._clock = clock
         self._held = 0
 
@@ -126,8 +128,8 @@ class Webhook:
             number = await self._journal.store(Delivery(received_at, body, checked.alerts, sender=request.remote or ""))
         except Temporary as trouble:
             raise _unavailable(trouble) from None
-        self._metrics.alerts.labels("firing").inc(checked.firing)
-        self._metrics.alerts.labels("resolved").inc(checked.resolved)
+        self._firing.inc(checked.firing)
+        self._resolved.inc(checked.resolved)
         return web.Response(
             body=b'{"notification": %d, "alerts": %d}' % (number, checked.alerts), content_type="application/json"
         )
@@ -138,7 +140,8 @@ class Webhook:
         limit = self._limits.max_bytes
         too_large = (request.content_length or 0) > limit
         try:
-            async with asyncio.timeout(READ_TIMEOUT):
+            # a small body has come with its headers: nothing to wait for, and no timer to set
+            async with asyncio.timeout(None if request.content.is_eof() else READ_TIMEOUT):
                 while not too_large and self._held <= limit * BODIES_AT_ONCE:
                     if not (chunk := await request.content.readany()):
                         return

@@ -11,7 +11,7 @@ from responder.errors import Temporary
 from responder.model.evidence import HttpAnswer, Observation, Reproduction
 from responder.model.numbers import seconds
 from responder.probes import Inquiry, Probe
-from responder.runbooks.templating import Regex, UrlText
+from responder.templating import Regex, UrlText
 
 
 class HttpGet(Probe):

@@ -7,7 +7,7 @@ from responder.model.evidence import Observation, Reproduction
 from responder.model.kubernetes import Event
 from responder.probes import Inquiry, Permission, Probe
 from responder.probes._kubernetes import Gathering, Question, line_of, newest_last, place, reads
-from responder.runbooks.templating import KubeName
+from responder.templating import KubeName
 
 _LISTED = 10
 

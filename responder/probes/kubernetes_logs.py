@@ -29,7 +29,7 @@ from responder.probes._kubernetes import (
     unhealthy,
     urgency,
 )
-from responder.runbooks.templating import KubeName, Regex, Selector
+from responder.templating import KubeName, Regex, Selector
 
 KEPT_LINES = 200
 _CUT = 1024 * 1024

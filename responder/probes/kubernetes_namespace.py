@@ -7,7 +7,7 @@ from responder.errors import Permanent, Reason, Trouble
 from responder.model.evidence import Observation, Reproduction
 from responder.probes import Inquiry, Permission, Probe
 from responder.probes._kubernetes import Gathering, Question, counted, lines_of, place, pods_in, reads, unhealthy
-from responder.runbooks.templating import KubeName
+from responder.templating import KubeName
 
 INSIDE = (
     *("pods", "services", "endpoints", "events", "configmaps", "secrets", "persistentvolumeclaims"),

@@ -7,7 +7,7 @@ from responder.model.evidence import Observation, Reproduction
 from responder.model.kubernetes import Object, time
 from responder.probes import Inquiry, Permission, Probe
 from responder.probes._kubernetes import Gathering, Question, counted, line_of, lines_of, newest_last, pods_in, reads
-from responder.runbooks.templating import KubeName
+from responder.templating import KubeName
 
 PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
 _LISTED = 6

@@ -18,7 +18,7 @@ from responder.probes._kubernetes import (
     pods_in,
     reads,
 )
-from responder.runbooks.templating import KubeName, Selector
+from responder.templating import KubeName, Selector
 
 _LISTED = 6
 

@@ -11,7 +11,7 @@ from responder.model.kubernetes import Object, Pod, quantity
 from responder.model.numbers import plain, shown
 from responder.probes import Inquiry, Permission, Probe
 from responder.probes._kubernetes import Gathering, Raw, place, reads
-from responder.runbooks.templating import KubeName, Selector
+from responder.templating import KubeName, Selector
 
 _LISTED = 8
 

@@ -21,7 +21,7 @@ from responder.probes._kubernetes import (
     reads,
 )
 from responder.probes._rollouts import revisions, told
-from responder.runbooks.templating import KubeName
+from responder.templating import KubeName
 
 _ASKED = ("pods", "replicasets.apps", "controllerrevisions.apps", "jobs.batch")
 _PARTS: dict[str, tuple[str, ...]] = {

@@ -12,7 +12,7 @@ from responder.model.evidence import Gap, Observation, Reproduction, Sample, Sam
 from responder.model.numbers import shown
 from responder.probes import Inquiry, Probe
 from responder.probes._charting import name_of, unit_of
-from responder.runbooks.templating import PromQL
+from responder.templating import PromQL
 
 LISTED = 8
 KEPT = 500

@@ -9,7 +9,7 @@ from responder.model.evidence import Observation, Reproduction, Threshold
 from responder.model.runbook import Duration
 from responder.probes import Inquiry, Probe
 from responder.probes._charting import Drawing, Window, unit_of
-from responder.runbooks.templating import PromQL
+from responder.templating import PromQL
 
 
 class PrometheusRange(Probe):

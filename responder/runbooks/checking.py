@@ -13,8 +13,8 @@ from responder.plugins import Catalog, did_you_mean
 from responder.probes import Probe
 from responder.runbooks.conditions import Condition
 from responder.runbooks.matchers import MatcherError, parse
-from responder.runbooks.templating import check as check_template
-from responder.runbooks.templating import templated
+from responder.templating import check as check_template
+from responder.templating import templated
 
 Path = Sequence[object]
 Found = Iterator[tuple[Path, str]]

@@ -64,7 +64,9 @@ def read(file: Path) -> Iterator[Document]:
                 _refuse_doubled_keys(file, node)
                 yield Document(file, _construct(node), node)
     except yaml.MarkedYAMLError as error:
-        raise Problems([Problem(file, _number(error.problem_mark), "", f"is no YAML: {error.problem or error.context}")]) from None
+        raise Problems(
+            [Problem(file, _number(error.problem_mark), "", f"is no YAML: {error.problem or error.context}")]
+        ) from None
     except yaml.YAMLError as error:
         raise Problems([Problem(file, 1, "", f"is no YAML: {error}")]) from None
 

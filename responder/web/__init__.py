@@ -1,1 +1,68 @@
-"""web"""
+"""Pages and JSON API. `setup` puts them into an application; handlers find their collaborators in `app[SITE]`."""
+
+from collections.abc import AsyncIterator
+
+import aiohttp_jinja2
+from aiohttp import web
+from jinja2 import PackageLoader, StrictUndefined
+
+from responder.flow.world import World
+from responder.web import api, assets, formats, live, operations, pages, views
+from responder.web.guard import guard, harden
+from responder.web.health import Sources
+from responder.web.problems import explain
+from responder.web.site import SITE, Door, Health, Incidents, Site, Source
+
+__all__ = ["SITE", "Door", "Health", "Incidents", "Site", "Source", "mount", "setup"]
+
+
+def setup(app: web.Application, *, incidents: Incidents, world: World, door: Door) -> None:
+    """Put the whole site into the application, over a world."""
+    health = Sources(world)
+
+    async def closing(_app: web.Application) -> AsyncIterator[None]:
+        yield
+        await health.close()
+
+    site = Site(
+        incidents=incidents,
+        health=health,
+        rules=world.rules,
+        causes=world.detectors.causes,
+        door=door,
+        metrics=world.metrics,
+        clock=world.clock,
+        base_url=world.settings.base_url,
+        protected=world.settings.auth.protect_pages,
+    )
+    app.cleanup_ctx.append(closing)
+    mount(app, site)
+
+
+def mount(app: web.Application, site: Site, *, heartbeat: float = live.HEARTBEAT) -> None:
+    """Put pages, API and operations into the application, over any collaborators."""
+    app[SITE] = site
+    app[assets.ASSETS] = found = assets.load()
+    app[live.HUB] = hub = live.Hub(site.incidents, heartbeat)
+    app.cleanup_ctx.append(hub.running)
+    app.on_shutdown.append(hub.drain)
+    app.on_response_prepare.append(harden)
+    environment = aiohttp_jinja2.setup(
+        app,
+        default_helpers=False,
+        filters=formats.FILTERS,
+        loader=PackageLoader("responder.web"),
+        undefined=StrictUndefined,
+        finalize=formats.visible,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(
+        asset=lambda name: assets.address(found, name),
+        status_words=views.STATUS_WORDS,
+        evidence_words=views.EVIDENCE_WORDS,
+        place_of=views.place,
+    )
+    own = app.add_routes([*pages.routes(), *api.routes(), *operations.routes(site.metrics)])
+    app.add_routes([*operations.open_routes(), web.get("/static/{name}", assets.serve)])
+    app.middlewares.extend((explain, guard(frozenset(own))))

@@ -1,0 +1,196 @@
+"""The JSON API: incidents, what people say of them, runbooks, causes, and the schemas of all that."""
+
+import asyncio
+import hashlib
+import json
+from http import HTTPStatus
+from json import JSONDecodeError
+
+from aiohttp import ETag, web
+from multidict import CIMultiDict
+from pydantic import BaseModel, TypeAdapter
+
+from responder.model.finding import Cause
+from responder.model.report import Report, ReportSummary
+from responder.model.runbook import Runbook
+from responder.web import schema
+from responder.web.filters import Filters
+from responder.web.formats import segment
+from responder.web.live import all_events
+from responder.web.problems import Refused, not_found
+from responder.web.site import SITE, USER
+
+LONGEST_NAME = 100
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+WORTH_COMPRESSING = 1024
+
+_SUMMARIES = TypeAdapter(tuple[ReportSummary, ...])
+_CAUSES = TypeAdapter(tuple[Cause, ...])
+
+
+def routes() -> list[web.RouteDef]:
+    """All routes under /api/v1."""
+    return [
+        web.get("/api/v1/incidents", incidents),
+        web.get("/api/v1/incidents/{id}", incident),
+        web.post("/api/v1/incidents/{id}/acknowledge", acknowledge),
+        web.post("/api/v1/incidents/{id}/feedback", feedback),
+        web.get("/api/v1/events", all_events),
+        web.get("/api/v1/runbooks", runbooks),
+        web.get("/api/v1/runbooks/{name}", runbook),
+        web.get("/api/v1/causes", causes),
+        web.get("/api/v1/causes/{slug}", cause),
+        web.get("/api/v1/schemas/report.json", report_schema),
+        web.get("/api/v1/openapi.json", openapi),
+    ]
+
+
+async def incidents(request: web.Request) -> web.Response:
+    """An array of summaries, what burns first. The headers say how many fit, or that there are more."""
+    filters = Filters.read(request.query)
+    found = await request.app[SITE].incidents.list(**filters.wanted, limit=filters.limit + 1)
+    shown, more = tuple(found[: filters.limit]), len(found) > filters.limit
+    body = await asyncio.to_thread(_SUMMARIES.dump_json, shown)
+    return _json(body, {"X-More": "true"} if more else {"X-More": "false", "X-Total-Count": str(len(shown))})
+
+
+async def incident(request: web.Request) -> web.Response:
+    """One report; 304 while nothing changed."""
+    report = await _report(request)
+    body = await asyncio.to_thread(lambda: report.model_dump_json().encode())
+    tag = ETag(f"{report.revision}-{hashlib.blake2b(body, digest_size=8).hexdigest()}")
+    if any(known.value in (tag.value, "*") for known in request.if_none_match or ()):
+        response = web.Response(status=HTTPStatus.NOT_MODIFIED)
+    else:
+        response = _json(body)
+    response.etag = tag
+    return response
+
+
+async def acknowledge(request: web.Request) -> web.Response:
+    """Somebody has it; the first one counts."""
+    given = await _given(request)
+    incident_id = request.match_info["id"]
+    if not await request.app[SITE].incidents.acknowledge(incident_id, _name(request, given)):
+        raise not_found("There is no such incident.")
+    return await _done(request)
+
+
+async def feedback(request: web.Request) -> web.Response:
+    """Whether the finding helped: `helpful` is true or false."""
+    given = await _given(request)
+    helpful = _TRUTH.get(str(given.get("helpful", "")).strip().lower())
+    if helpful is None:
+        raise Refused(HTTPStatus.BAD_REQUEST, "The feedback cannot be used.", ["helpful: is wanted, true or false"])
+    incident_id = request.match_info["id"]
+    if not await request.app[SITE].incidents.feedback(incident_id, helpful, _name(request, given)):
+        raise not_found("There is no such incident.")
+    return await _done(request)
+
+
+async def runbooks(request: web.Request) -> web.Response:
+    """The runbooks in use."""
+    book = request.app[SITE].rules.current
+    documents = [
+        {
+            "name": known.name,
+            "title": known.metadata.title,
+            "severity": known.severity,
+            "match": known.match,
+            "steps": len(known.investigate),
+        }
+        for known in sorted(book.runbooks.values(), key=lambda known: known.name)
+    ]
+    return _json(json.dumps(documents).encode())
+
+
+async def runbook(request: web.Request) -> web.Response:
+    """One runbook, as its file says."""
+    return _model(find_runbook(request))
+
+
+async def causes(request: web.Request) -> web.Response:
+    """The catalogue of causes."""
+    return _json(_CAUSES.dump_json(tuple(request.app[SITE].catalogue().values())))
+
+
+async def cause(request: web.Request) -> web.Response:
+    """One cause."""
+    known = request.app[SITE].cause(request.match_info["slug"])
+    if known is None:
+        raise not_found("The catalogue has no such cause.")
+    return _model(known)
+
+
+async def report_schema(_request: web.Request) -> web.Response:
+    """The JSON Schema of a report."""
+    return _json(json.dumps(schema.report()).encode(), content_type="application/schema+json")
+
+
+async def openapi(_request: web.Request) -> web.Response:
+    """This API, as OpenAPI 3.1."""
+    return _json(json.dumps(schema.openapi()).encode())
+
+
+def find_runbook(request: web.Request) -> Runbook:
+    """The runbook that the address names; raises Refused."""
+    known = request.app[SITE].rules.current.runbooks.get(request.match_info["name"])
+    if known is None:
+        raise not_found("There is no such runbook in use.")
+    return known
+
+
+async def _report(request: web.Request) -> Report:
+    report = await request.app[SITE].incidents.get(request.match_info["id"])
+    if report is None:
+        raise not_found("There is no such incident.")
+    return report
+
+
+async def _given(request: web.Request) -> dict[str, object]:
+    """The fields of a form, or of a JSON object; nothing for an empty body. Raises Refused."""
+    if request.content_type in FORMS:
+        return {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+    text = (await request.text()).strip()
+    if not text:
+        return {}
+    try:
+        given = json.loads(text)
+    except (JSONDecodeError, RecursionError):
+        raise Refused(HTTPStatus.BAD_REQUEST, "The body is no JSON.") from None
+    if not isinstance(given, dict):
+        raise Refused(HTTPStatus.BAD_REQUEST, "The body must be a JSON object.")
+    return given
+
+
+def _name(request: web.Request, given: dict[str, object]) -> str:
+    """Who says so: whom the door knows, else who they say they are."""
+    said = str(given.get("by", ""))[: 10 * LONGEST_NAME]
+    said = " ".join("".join(letter if letter.isprintable() else " " for letter in said).split())
+    return request[USER] or said[:LONGEST_NAME]
+
+
+async def _done(request: web.Request) -> web.Response:
+    """Back to the page for a form, the report as it is now for a program."""
+    if request.content_type in FORMS:
+        raise web.HTTPSeeOther(f"/incidents/{segment(request.match_info['id'])}")
+    return _model(await _report(request))
+
+
+def _model(record: BaseModel) -> web.Response:
+    return _json(record.model_dump_json(by_alias=True).encode())
+
+
+def _json(
+    body: bytes,
+    headers: dict[str, str] | None = None,
+    content_type: str = "application/json",
+) -> web.Response:
+    response = web.Response(body=body, content_type=content_type, headers=CIMultiDict(headers or {}))
+    response.headers.setdefault("Cache-Control", "private, no-cache")
+    if len(body) > WORTH_COMPRESSING:
+        response.enable_compression()
+    return response
+
+
+_TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}

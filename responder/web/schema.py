@@ -1,0 +1,188 @@
+"""The API described: JSON Schema of a report, and OpenAPI 3.1 of everything, made from the models."""
+
+from functools import cache
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+
+from responder import __version__
+from responder.model.finding import Cause
+from responder.model.incident import IncidentStatus, Severity
+from responder.model.report import Report, ReportSummary
+from responder.model.runbook import Runbook
+from responder.web.filters import LIMIT, MOST
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+Json = dict[str, Any]
+
+
+@cache
+def report() -> Json:
+    """What `GET /api/v1/incidents/{id}` returns, and the webhook sink carries."""
+    return {"$schema": DIALECT, "$id": "report.json", **Report.model_json_schema(mode="serialization")}
+
+
+@cache
+def openapi() -> Json:
+    """The whole document."""
+    models = [(model, "serialization") for model in (Report, ReportSummary, Runbook, Cause)]
+    _, schemas = models_json_schema(models, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Responder",
+            "version": __version__,
+            "description": "Incidents of the automated first responder for Prometheus and Alertmanager.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "jsonSchemaDialect": DIALECT,
+        "servers": [{"url": "/"}],
+        "security": [{}, {"token": []}, {"password": []}],
+        "paths": _paths(),
+        "components": {
+            "schemas": {**schemas["$defs"], "Problem": _PROBLEM, "RunbookLine": _RUNBOOK_LINE},
+            "responses": {
+                name: _answer(text, _ref("Problem"), "application/problem+json") for name, text in _PROBLEMS.items()
+            },
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer"},
+                "password": {"type": "http", "scheme": "basic"},
+            },
+        },
+    }
+
+
+def _paths() -> Json:
+    incident, name, slug = (_parameter(word, where="path") for word in ("id", "name", "slug"))
+    return {
+        "/api/v1/incidents": {"get": _listing()},
+        "/api/v1/incidents/{id}": {"get": _incident(incident)},
+        "/api/v1/incidents/{id}/acknowledge": {
+            "post": _saying("acknowledge", "Somebody has it; the first one counts", incident, {"by": _TEXT})
+        },
+        "/api/v1/incidents/{id}/feedback": {
+            "post": _saying(
+                "feedback",
+                "Whether the finding helped",
+                incident,
+                {"helpful": {"type": "boolean"}, "by": _TEXT},
+                required=["helpful"],
+            )
+        },
+        "/api/v1/events": {"get": _events()},
+        "/api/v1/runbooks": {"get": _get("runbooks", "The runbooks in use", _array("RunbookLine"))},
+        "/api/v1/runbooks/{name}": {"get": _get("runbook", "One runbook", _ref("Runbook"), name)},
+        "/api/v1/causes": {"get": _get("causes", "The catalogue of causes", _array("Cause"))},
+        "/api/v1/causes/{slug}": {"get": _get("cause", "One cause", _ref("Cause"), slug)},
+        "/api/v1/schemas/report.json": {
+            "get": _get("reportSchema", "JSON Schema of a report", {"type": "object"}, media="application/schema+json")
+        },
+        "/api/v1/openapi.json": {"get": _get("openapi", "This document", {"type": "object"})},
+    }
+
+
+def _listing() -> Json:
+    statuses = ["open", *(status.value for status in IncidentStatus)]
+    found = _get("incidents", "Incidents, what burns first", _array("ReportSummary"))
+    found["parameters"] = [
+        _parameter("status", schema={"type": "array", "items": {"enum": statuses}}),
+        _parameter("severity", schema={"type": "array", "items": {"enum": [severity.value for severity in Severity]}}),
+        _parameter("runbook"),
+        _parameter("text"),
+        _parameter("limit", schema={"type": "integer", "minimum": 1, "maximum": MOST, "default": LIMIT}),
+    ]
+    found["responses"]["200"]["headers"] = {
+        "X-Total-Count": {"description": "How many there are, unless X-More is true", "schema": {"type": "integer"}},
+        "X-More": {"description": "Whether the limit cut some off", "schema": {"type": "boolean"}},
+    }
+    found["responses"]["400"] = {"$ref": "#/components/responses/BadRequest"}
+    return found
+
+
+def _incident(parameter: Json) -> Json:
+    found = _get("incident", "One incident with its findings and evidence", _ref("Report"), parameter)
+    found["parameters"].append(_parameter("If-None-Match", where="header"))
+    found["responses"]["200"]["headers"] = {"ETag": {"description": "Of this state", "schema": _TEXT}}
+    found["responses"]["304"] = {"description": "It is as If-None-Match says"}
+    return found
+
+
+def _events() -> Json:
+    found = _get("events", "Server-sent events: ids of incidents that changed", _TEXT, media="text/event-stream")
+    found["parameters"] = [_parameter("Last-Event-ID", where="header")]
+    return found
+
+
+def _saying(operation: str, summary: str, incident: Json, fields: Json, required: list[str] | None = None) -> Json:
+    body: Json = {"type": "object", "properties": fields} | ({"required": required} if required else {})
+    media = ("application/json", "application/x-www-form-urlencoded")
+    said = _get(operation, summary, _ref("Report"), incident)
+    said["requestBody"] = {
+        "required": bool(required),
+        "content": {form: {"schema": body} for form in media},
+    }
+    said["responses"] |= {
+        "303": {"description": "Of a form: back to the page", "headers": {"Location": {"schema": _TEXT}}},
+        "400": {"$ref": "#/components/responses/BadRequest"},
+        "403": {"$ref": "#/components/responses/Forbidden"},
+    }
+    return said
+
+
+def _get(operation: str, summary: str, content: Json, *parameters: Json, media: str = "application/json") -> Json:
+    responses: Json = {
+        "200": _answer(summary, content, media),
+        "401": {"$ref": "#/components/responses/Unauthorized"},
+    }
+    if parameters:
+        responses["404"] = {"$ref": "#/components/responses/NotFound"}
+    return {"operationId": operation, "summary": summary, "parameters": [*parameters], "responses": responses}
+
+
+def _answer(description: str, content: Json, media: str) -> Json:
+    return {"description": description, "content": {media: {"schema": content}}}
+
+
+def _parameter(name: str, *, where: str = "query", schema: Json | None = None) -> Json:
+    return {"name": name, "in": where, "schema": schema or _TEXT} | ({"required": True} if where == "path" else {})
+
+
+def _ref(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _array(name: str) -> Json:
+    return {"type": "array", "items": _ref(name)}
+
+
+_TEXT: Json = {"type": "string"}
+_PROBLEM: Json = {
+    "type": "object",
+    "description": "RFC 9457",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": _TEXT,
+        "title": _TEXT,
+        "status": {"type": "integer"},
+        "detail": _TEXT,
+        "errors": {"type": "array", "items": {"type": "object", "properties": {"detail": _TEXT}}},
+    },
+}
+_RUNBOOK_LINE: Json = {
+    "type": "object",
+    "required": ["name", "title", "severity", "match", "steps"],
+    "properties": {
+        "name": _TEXT,
+        "title": _TEXT,
+        "severity": {"enum": [*(severity.value for severity in Severity), None]},
+        "match": {"type": "array", "items": _TEXT},
+        "steps": {"type": "integer"},
+    },
+}
+_PROBLEMS = {
+    "BadRequest": "The request cannot be used",
+    "Unauthorized": "Credentials are missing or wrong",
+    "Forbidden": "A page of another site asked",
+    "NotFound": "There is no such thing",
+}

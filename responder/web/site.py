@@ -1,0 +1,125 @@
+"""What the pages and the API start from: read through these contracts, so that a test can stand in for the store."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from aiohttp import web
+
+from responder.clock import Clock
+from responder.metrics import Metrics
+from responder.model.finding import Cause
+from responder.model.report import Report, ReportSummary
+from responder.runbooks.documents import Problem
+from responder.runbooks.rulebook import Rulebook
+
+
+class Incidents(Protocol):
+    """Reports, and what people say about them."""
+
+    async def list(
+        self,
+        *,
+        status: Sequence[str] = (),
+        severity: Sequence[str] = (),
+        runbook: str = "",
+        text: str = "",
+        limit: int = 200,
+    ) -> Sequence[ReportSummary]:
+        """Incidents that fit, what burns first."""
+        ...
+
+    async def get(self, id: str) -> Report | None:  # noqa: A002 - as the API calls it
+        """One incident, whole."""
+        ...
+
+    def watch(self) -> AbstractAsyncContextManager[AsyncIterator[str]]:
+        """Ids of incidents as they change."""
+        ...
+
+    async def acknowledge(self, id: str, by: str) -> bool:  # noqa: A002 - as the API calls it
+        """Somebody has it; false where there is no such incident."""
+        ...
+
+    async def feedback(self, id: str, evidence_helpful: bool, by: str) -> bool:  # noqa: A002 - as the API calls it
+        """Whether the finding helped; false where there is no such incident."""
+        ...
+
+
+@dataclass(frozen=True)
+class Source:
+    """One thing that we live on. `fine` is None where it was not asked yet; `at` is when it last spoke.
+
+    Without the `essential` ones no webhook can be taken; without the others findings are poorer.
+    """
+
+    what: str
+    fine: bool | None
+    detail: str = ""
+    at: datetime | None = None
+    essential: bool = False
+
+
+class Health(Protocol):
+    """How our own sources are."""
+
+    async def ready(self) -> Sequence[Source]:
+        """What is known now; never waits for the outside."""
+        ...
+
+
+class Rules(Protocol):
+    """The runbooks in use. A reload that finds problems keeps the old ones."""
+
+    @property
+    def current(self) -> Rulebook: ...
+
+    @property
+    def problems(self) -> Sequence[Problem]: ...
+
+    async def reload(self) -> Sequence[Problem]:
+        """Read them again; returns the problems, none if the new ones are in use."""
+        ...
+
+
+class Door(Protocol):
+    """Tells who asks."""
+
+    def identify(self, headers: Mapping[str, str]) -> str | None:
+        """The name, or None if the credentials are missing or wrong."""
+        ...
+
+    def challenge(self) -> list[tuple[str, str]]:
+        """The headers of a 401."""
+        ...
+
+
+@dataclass(frozen=True)
+class Site:
+    """The collaborators of all handlers. `protected`: pages and API are for those only whom the door knows."""
+
+    incidents: Incidents
+    health: Health
+    rules: Rules
+    causes: Mapping[str, Cause]
+    door: Door
+    metrics: Metrics
+    clock: Clock
+    base_url: str = ""
+    protected: bool = True
+
+    def cause(self, slug: str) -> Cause | None:
+        """An entry of the catalogue, or of a runbook's own causes."""
+        return self.catalogue().get(slug)
+
+    def catalogue(self) -> Mapping[str, Cause]:
+        """All causes that a finding may name, in order of their titles."""
+        own = {cause.slug: cause for runbook in self.rules.current.runbooks.values() for cause in runbook.causes}
+        return dict(sorted({**own, **self.causes}.items(), key=lambda item: item[1].title.casefold()))
+
+
+SITE = web.AppKey("site", Site)
+USER = web.RequestKey("asker", str)
+"""Who asks, as far as the door knows; empty where it asks nobody."""
