@@ -7,8 +7,8 @@ from pathlib import Path
 import aiohttp
 from pydantic import SecretStr
 
-from responder.clients.redaction import redact
 from responder.errors import Permanent, Reason, Temporary
+from responder.model.redaction import redact
 
 SHOWN_OF_BODY = 256
 _REASONS = {400: Reason.BAD_REQUEST, 401: Reason.UNAUTHORIZED, 403: Reason.FORBIDDEN, 404: Reason.NOT_FOUND}

@@ -14,9 +14,9 @@ import aiohttp
 from pydantic_core import from_json
 
 from responder.clients.answers import check, read_bounded, unreachable
-from responder.clients.redaction import redact
 from responder.clock import Clock
 from responder.errors import Permanent, Reason, Temporary
+from responder.model.redaction import redact
 from responder.settings import KubernetesSettings
 
 RENEWED_AFTER = 30.0

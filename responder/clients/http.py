@@ -10,12 +10,12 @@ import aiohttp
 from yarl import URL
 
 from responder.clients.answers import unreachable
-from responder.clients.redaction import redact
 from responder.clients.sharing import Shared
 from responder.clock import Clock
 from responder.errors import Permanent, Reason
 from responder.metrics import Metrics
 from responder.model.evidence import HttpAnswer
+from responder.model.redaction import redact
 
 CONCURRENCY = 16
 TIMEOUT = 10.0

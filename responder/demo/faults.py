@@ -53,7 +53,7 @@ FAULTS: Mapping[str, Fault] = {
     "websocket_failures": Fault(
         "a release of redis, the session store, mounts a ConfigMap that nobody made",
         runbook="kubechat-websocket-failures",
-        cause="missing-config",
+        cause="missing-config-map",
         subject=("Deployment", "redis"),
     ),
     "database_issues": Fault(

@@ -1,9 +1,10 @@
 """Diagnose: from evidence to findings, best first. Pure: no I/O, no clock."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from responder.detectors import Case, Detectors
+from responder.detectors.rollouts import ROLLOUT
 from responder.errors import Reason, ResponderError
 from responder.flow.ranking import ranked
 from responder.model.evidence import Evidence, EvidenceStatus
@@ -44,7 +45,7 @@ def diagnose(case: Case, runbook: Runbook, detectors: Detectors) -> Diagnosis:
                 cleared.append(said)
     causes = {**detectors.causes, **{cause.slug: cause for cause in runbook.causes}}
     return Diagnosis(
-        findings=tuple(ranked(_merged(findings), causes, case)),
+        findings=tuple(_with_changes(ranked(_merged(findings), causes, case))),
         cleared=tuple(dict.fromkeys(cleared)),
         unseen=tuple(_unseen(case.evidence.values())),
         remarks=tuple(remarks),
@@ -147,6 +148,22 @@ def _merged(findings: Iterable[Finding]) -> Iterator[Finding]:
         key = finding.cause, finding.subject
         together[key] = _joined(together[key], finding) if key in together else finding
     yield from together.values()
+
+
+def _with_changes(findings: Sequence[Finding]) -> Iterator[Finding]:
+    """What was rolled out just before supports every other finding about the same subject."""
+    changes = {finding.subject: finding for finding in findings if finding.cause == ROLLOUT.slug}
+    for finding in findings:
+        change = changes.get(finding.subject)
+        if change is None or change is finding:
+            yield finding
+            continue
+        yield finding.model_copy(
+            update={
+                "because": tuple(dict.fromkeys((*finding.because, *change.because))),
+                "evidence": tuple(dict.fromkeys((*finding.evidence, *change.evidence))),
+            }
+        )
 
 
 def _joined(first: Finding, second: Finding) -> Finding:

@@ -9,11 +9,11 @@ from typing import Any
 import structlog
 
 from responder.clients import Clients
-from responder.clients.redaction import redact, redact_value
 from responder.clock import Clock
 from responder.errors import ConfigError, Permanent, Reason, ResponderError, Temporary, Trouble
 from responder.metrics import Metrics
 from responder.model.evidence import Evidence, EvidenceStatus, Observation, Reproduction
+from responder.model.redaction import redact, redact_value
 from responder.model.runbook import Step
 from responder.plugins import Catalog
 from responder.probes import Inquiry, Probe

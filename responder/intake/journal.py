@@ -13,10 +13,10 @@ from typing import Any
 
 import structlog
 
-from responder.clients.redaction import redact
 from responder.errors import Reason, Temporary
 from responder.intake.problems import Problem
 from responder.metrics import Metrics
+from responder.model.redaction import redact
 from responder.store import notifications
 from responder.store.database import Database
 from responder.store.notifications import Delivery

@@ -13,10 +13,10 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from responder.clients.redaction import redact
 from responder.intake.problems import LIMITS, BadPayload, Problem
 from responder.intake.repair import EARLIEST, LATEST, plausible, repair, unquote
 from responder.model.alert import Alert, AlertStatus, Notification
+from responder.model.redaction import redact
 
 __all__ = ["BadPayload", "Checked", "Problem", "check", "parse"]
 

@@ -13,9 +13,9 @@ from itertools import islice
 
 from pydantic import TypeAdapter, ValidationError
 
-from responder.clients.redaction import redact
 from responder.intake.problems import LIMITS, BadPayload, Notes, Problem
 from responder.model.alert import Alert, AlertStatus, Notification
+from responder.model.redaction import redact
 
 EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
 LATEST = datetime(9000, 1, 1, tzinfo=UTC)

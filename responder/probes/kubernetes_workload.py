@@ -6,6 +6,7 @@ from responder.clients import Clients
 from responder.clients.selectors import written
 from responder.model.evidence import Observation, Reproduction
 from responder.model.kubernetes import Event, Object
+from responder.model.rollouts import revisions, told
 from responder.probes import Inquiry, Permission, Probe
 from responder.probes._kubernetes import (
     WORKLOADS,
@@ -20,7 +21,6 @@ from responder.probes._kubernetes import (
     pods_in,
     reads,
 )
-from responder.probes._rollouts import revisions, told
 from responder.templating import KubeName
 
 _ASKED = ("pods", "replicasets.apps", "controllerrevisions.apps", "jobs.batch")

@@ -9,8 +9,8 @@ import aiohttp
 from yarl import URL
 
 from responder.clients.answers import unreachable
-from responder.clients.redaction import redact
 from responder.errors import Permanent, Reason, Temporary
+from responder.model.redaction import redact
 
 SHOWN = 256
 """How much of an answer an error message holds, in characters."""

@@ -20,7 +20,7 @@ RESOURCES = (
     *("pods", "events", "deployments.apps", "replicasets.apps", "statefulsets.apps", "daemonsets.apps"),
     *("controllerrevisions.apps", "horizontalpodautoscalers.v2beta2.autoscaling", "poddisruptionbudgets.policy"),
     *("ingresses.networking.k8s.io", "networkpolicies.networking.k8s.io", "jobs.batch", "cronjobs.batch"),
-    "resourcequotas",
+    *("resourcequotas", "limitranges", "serviceaccounts", "secrets", "storageclasses.storage.k8s.io"),
 )
 NAMESPACES = ("", "kubechat-system", "ingress-nginx")
 USAGE = {  # CPU in millicores and memory in MiB of a healthy pod
@@ -123,7 +123,10 @@ def _node_metrics(name: str, number: int) -> Json:
 
 
 def _bare(item: Json) -> Json:
+    """Without what nobody reads, and without the values of secrets."""
     item["metadata"].pop("managedFields", None)
+    if item["kind"] == "Secret":
+        item["data"] = dict.fromkeys(item.get("data", {}), "")
     return item
 
 

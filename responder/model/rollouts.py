@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from responder.clients.redaction import redact_value
 from responder.model.kubernetes import Event, Object, quantity
 from responder.model.numbers import seconds
+from responder.model.redaction import redact_value
 
 REVISION = "deployment.kubernetes.io/revision"
 _MOST_CHANGES = 6

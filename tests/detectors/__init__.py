@@ -1,0 +1,1 @@
+"""Detectors, over evidence that a test makes up."""
