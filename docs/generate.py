@@ -145,6 +145,8 @@ def _plain(value: object) -> object:
 
 
 def _type(annotation: Any) -> str:
+    if typing.get_origin(annotation) is typing.Annotated:
+        return _type(typing.get_args(annotation)[0])
     names = {timedelta: "duration", SecretStr: "secret", str: "text", Path: "path", type(None): ""}
     if annotation in names:
         return names[annotation]

@@ -29,6 +29,7 @@ AXIS = 22
 ROW = 20
 SCALE = 1000
 LONGEST_NAME = 46
+SMALLEST, LARGEST = 1e-100, 1e100
 LONGEST_TITLE = 300
 LINES_A_CHANGE = 2
 
@@ -100,6 +101,7 @@ def svg(
 
     `style` False leaves out the style sheet, for a page that brings `STYLE` itself.
     """
+    chart = _drawable(chart)
     area = _Area.of(chart)
     lines = [area.line(number, series) for number, series in enumerate(chart.series[:SERIES])]
     seen = sorted((c for c in changes if chart.start <= c.at <= chart.end), key=lambda c: c.at)[-CHANGES:]
@@ -145,8 +147,8 @@ class _Area:
 
     @classmethod
     def of(cls, chart: Chart) -> "_Area":
-        values = [value for series in chart.series[:SERIES] for _, value in series.points if math.isfinite(value)]
-        if chart.threshold is not None and math.isfinite(chart.threshold.value):
+        values = [value for series in chart.series[:SERIES] for _, value in series.points]
+        if chart.threshold is not None:
             values.append(chart.threshold.value)
         start, end = chart.start.timestamp(), chart.end.timestamp()
         return cls(start, max(end, start + 1), _ticks(values or [0.0], chart.unit), chart.unit)
@@ -166,7 +168,7 @@ class _Area:
 
     def line(self, number: int, series: Series) -> _Line:
         """A path that breaks where points are missing."""
-        points = [(at, v) for at, v in series.points if math.isfinite(v) and self.start <= at <= self.end]
+        points = [(at, v) for at, v in series.points if self.start <= at <= self.end]
         gap = 2.5 * _spacing(points)
         parts: list[str] = []
         before = -math.inf
@@ -264,8 +266,27 @@ def _anchor(x: float, *, wide: bool = False) -> Anchor:
     return "start" if x < margin else "end" if x > 100 - margin else "middle"
 
 
+def _drawable(chart: Chart) -> Chart:
+    """The chart without the numbers that have no place in a picture, such as those of a division by zero."""
+    series = (
+        one.model_copy(update={"points": tuple((at, value) for at, value in one.points if _has_place(value))})
+        for one in chart.series
+    )
+    threshold = chart.threshold if chart.threshold and _has_place(chart.threshold.value) else None
+    return chart.model_copy(update={"series": tuple(series), "threshold": threshold, "unit": _printable(chart.unit)})
+
+
+def _has_place(value: float) -> bool:
+    return value == 0 or SMALLEST < abs(value) < LARGEST
+
+
+def _printable(text: str) -> str:
+    """Without control characters, most of which XML cannot hold at all."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
 def _shortened(text: str, most: int) -> str:
-    text = "".join(letter if letter.isprintable() else " " for letter in " ".join(text.split()))
+    text = " ".join(_printable(text).split())
     return text if len(text) <= most else f"{text[: most // 2]}…{text[-(most // 2 - 1) :]}"
 
 
@@ -278,7 +299,7 @@ def _description(chart: Chart, lines: Sequence[_Line], started_at: datetime | No
         parts.append(f"threshold {chart.threshold.operator} {shown(chart.threshold.value, chart.unit)}")
     if started_at:
         parts.append(f"the alert began {started_at.astimezone(UTC):%H:%M} UTC")
-    return "; ".join(parts)
+    return _printable("; ".join(parts))
 
 
 @cache

@@ -84,8 +84,9 @@ def detect(case: Case) -> Iterator[Finding | Cleared]:
         if finding:
             told.add(str(subject))
             yield finding
-    if not told and scene.pods and scene.knows_all("Secret") and scene.knows_all("ConfigMap"):
-        yield Cleared(text="references to Secrets and ConfigMaps (all there)", evidence=scene.pods[0].evidence)
+    if not told and scene.pods and scene.knows_all("ConfigMap"):
+        kinds = "Secrets and ConfigMaps" if scene.knows_all("Secret") else "ConfigMaps"
+        yield Cleared(text=f"references to {kinds} (all there)", evidence=scene.pods[0].evidence)
 
 
 def _said(scene: Scene, pod: Pod, subject: Subject) -> Finding | None:

@@ -100,7 +100,8 @@ def span(start: datetime, end: datetime) -> str:
 def _cause(finding: Finding | None) -> str:
     if finding is None:
         return ""
-    return f"{_sentence(finding.explanation) or finding.cause.replace('-', ' ')}; {finding.confidence.value}"
+    named = f"{finding.cause.replace('-', ' ')}: {finding.subject}; {finding.confidence.value}"
+    return f"{named}. {_sentence(finding.explanation)}" if finding.explanation else named
 
 
 def _because(report: Report, finding: Finding | None, numbers: Mapping[str, int]) -> Iterable[Line]:

@@ -60,12 +60,16 @@ def _compared(text: str) -> tuple[str, Threshold | None]:
     if not comparisons:
         return text, None
     sign = comparisons[-1]
-    left, right = text[: sign.start].strip(), text[sign.start + len(sign.text) :].strip()
+    left, right = text[: sign.start].strip(), _uncommented(text[sign.start + len(sign.text) :]).strip()
     if (value := _number(right)) is not None and left:
         return _unwrapped(left), Threshold(operator=sign.text, value=value)
     if len(comparisons) == 1 and (value := _number(left)) is not None and not right.startswith("bool"):
         return _unwrapped(right), Threshold(operator=_FLIPPED.get(sign.text, sign.text), value=value)
     return text, None
+
+
+def _uncommented(text: str) -> str:
+    return "".join(match[0] for match in _TOKEN.finditer(text) if match.lastgroup != "comment")
 
 
 def _outer(text: str) -> list[_Token]:

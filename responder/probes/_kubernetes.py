@@ -33,12 +33,16 @@ _WORDS = {"NotReady": "not ready", "Succeeded": "completed", "Pending": "pending
 
 @dataclass(frozen=True)
 class Question:
-    """A list to read: the resource as kubectl names it, and which part of it."""
+    """A list to read: the resource as kubectl names it, and which part of it.
+
+    One that is `welcome` helps where it may be read; not being allowed to is nothing to complain of.
+    """
 
     resource: str
     namespace: str = ""
     labels: str = ""
     fields: str = ""
+    welcome: bool = False
 
     def __str__(self) -> str:
         return f"{self.resource.partition('.')[0]}{f' in {self.namespace}' if self.namespace else ''}"
@@ -73,7 +77,8 @@ class Gathering:
                 self._keep(question, answer)
             else:
                 troubles.append(answer)
-                self.miss(str(question), answer)
+                if not (question.welcome and answer.reason is Reason.FORBIDDEN):
+                    self.miss(str(question), answer)
         if troubles and len(troubles) == len(questions) and not self.objects:
             raise troubles[0]
 

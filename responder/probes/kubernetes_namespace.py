@@ -10,7 +10,7 @@ from responder.probes._kubernetes import Gathering, Question, counted, lines_of,
 from responder.templating import KubeName
 
 INSIDE = (
-    *("pods", "services", "endpoints", "events", "configmaps", "secrets", "persistentvolumeclaims"),
+    *("pods", "services", "endpoints", "events", "configmaps", "persistentvolumeclaims"),
     *("serviceaccounts", "resourcequotas", "limitranges"),
     *("deployments.apps", "replicasets.apps", "statefulsets.apps", "daemonsets.apps", "jobs.batch", "cronjobs.batch"),
     *("ingresses.networking.k8s.io", "networkpolicies.networking.k8s.io"),
@@ -24,8 +24,8 @@ _TOLD = {"Deployment": "deployments", "Service": "services", "Event": "events", 
 class KubernetesNamespace(Probe):
     """Everything in a namespace that can be the cause of trouble, with nodes, volumes and the system's pods.
 
-    Without a namespace: the nodes, the system's pods and the warnings of the whole cluster. Of secrets and
-    config maps only names and keys are kept. `value` is how many pods are not well.
+    Without a namespace: the nodes, the system's pods and the warnings of the whole cluster. Of config maps only
+    names and keys are kept; of secrets too, where reading them is allowed. `value` is how many pods are not well.
     """
 
     namespace: KubeName = ""
@@ -68,6 +68,7 @@ def _questions(namespace: str) -> list[Question]:
     questions = [Question(resource) for resource in AROUND]
     if namespace:
         questions += [Question(resource, namespace) for resource in INSIDE]
+        questions.append(Question("secrets", namespace, welcome=True))
         # what is said of nodes is said in the namespace default
         questions.append(Question("events", "default", fields="involvedObject.kind=Node"))
     else:

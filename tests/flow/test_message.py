@@ -40,7 +40,10 @@ def test_the_first_word_says_what_fires_where_since_when() -> None:
 def test_the_answer_has_cause_reasons_and_what_to_do() -> None:
     message = compose(diagnosed())
     assert message.stage == "diagnosed"
-    assert message.cause == "container api-gateway reached its limit of 512Mi; certain"
+    assert (
+        message.cause
+        == "memory limit reached: deployment/api-gateway; certain. container api-gateway reached its limit of 512Mi"
+    )
     assert texts(message.because) == [
         "3 pods: last state OOMKilled, exit code 137",
         "revision 42 rolled out at 02:58",
@@ -75,7 +78,7 @@ def test_without_a_cause_the_message_shows_what_was_seen_the_breached_first() ->
 def test_a_finding_without_reasons_shows_its_evidence() -> None:
     message = compose(diagnosed(findings=(finding(because=(), explanation=""),)))
     assert texts(message.because) == ["511Mi of 512Mi", "3 of 5 pods restart"]
-    assert message.cause == "memory limit reached; certain"
+    assert message.cause == "memory limit reached: deployment/api-gateway; certain"
 
 
 def test_a_failed_investigation_is_not_waited_for() -> None:
