@@ -17,6 +17,19 @@ class Clock(Protocol):
         ...
 
 
+class StoppedClock:
+    """A clock that stands: what is recorded is judged as of when it was recorded."""
+
+    def __init__(self, at: datetime) -> None:
+        self._at = at
+
+    def now(self) -> datetime:
+        return self._at
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
 class SystemClock:
     """The clock on the wall."""
 

@@ -26,7 +26,6 @@ _KINDS = {
 _ADVICE = {
     Reason.UNAUTHORIZED: "check the token",
     Reason.FORBIDDEN: "grant the permission that `responder rbac` prints",
-    Reason.NOT_CONFIGURED: "configure it",
     Reason.UNREACHABLE: "check the address and the network",
 }
 

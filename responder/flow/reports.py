@@ -7,14 +7,13 @@ from contextlib import asynccontextmanager
 from sqlalchemy import Connection
 
 from responder.flow.world import World
-from responder.model.incident import Incident, TimelineEntry, TimelineKind, TrackedAlert
+from responder.model.incident import Incident, TimelineEntry, TimelineKind
 from responder.model.report import (
-    Advice,
-    Investigated,
     Investigation,
     Report,
     ReportSummary,
-    headline,
+    full,
+    summary,
 )
 from responder.store import incidents, investigations
 
@@ -46,7 +45,7 @@ class Reports:
             most = 2000 if text else limit
             found = incidents.find(connection, status=status, severity=severity, runbook=runbook, limit=most)
             summaries = (self._summary(connection, incident) for incident in found)
-            return [summary for summary in summaries if _mentions(summary, text)][:limit]
+            return [one for one in summaries if _mentions(one, text)][:limit]
 
         return await self._world.database.read(find)
 
@@ -107,62 +106,28 @@ class Reports:
         if incident is None:
             return None
         investigation = investigations.latest(connection, incident_id) or Investigation()
-        runbook = self._world.runbook(incident.runbook)
-        advice = [Advice(when=when, steps=steps) for when, steps in runbook.advise.items()]
-        return Report(
-            **_shared(incident, investigation, incidents.alerts_of(connection, incident_id)),
+        return full(
+            incident,
+            investigation,
+            incidents.alerts_of(connection, incident_id),
             url=self._url(incident),
-            target=investigation.target,
-            acknowledged_at=incident.acknowledged_at,
-            alerts_truncated=incident.alerts_truncated,
-            cleared=investigation.cleared,
-            unseen=investigation.unseen,
-            remarks=investigation.remarks,
-            evidence=tuple(investigations.evidence_of(connection, incident_id, investigation.number)),
-            advice=tuple(advice),
+            runbook=self._world.runbook(incident.runbook),
+            evidence=investigations.evidence_of(connection, incident_id, investigation.number),
             verification=investigations.verification_of(connection, incident_id),
-            timeline=tuple(incidents.timeline_of(connection, incident_id)),
+            timeline=incidents.timeline_of(connection, incident_id),
         )
 
     def _summary(self, connection: Connection, incident: Incident) -> ReportSummary:
         investigation = investigations.latest(connection, incident.id) or Investigation()
-        shared = _shared(incident, investigation, incidents.alerts_of(connection, incident.id))
-        return ReportSummary(**shared, url=self._url(incident))
+        return summary(incident, investigation, incidents.alerts_of(connection, incident.id), url=self._url(incident))
 
     def _url(self, incident: Incident) -> str:
         return f"{self._world.settings.base_url}/incidents/{incident.id}"
 
 
-def _shared(incident: Incident, investigation: Investigation, alerts: Sequence[TrackedAlert]) -> dict[str, object]:
-    return {
-        "id": incident.id,
-        "status": incident.status,
-        "severity": incident.severity,
-        "runbook": incident.runbook,
-        "title": incident.title,
-        "headline": headline(incident, investigation),
-        "subject": incident.subject,
-        "opened_at": incident.opened_at,
-        "started_at": incident.started_at,
-        "updated_at": incident.updated_at,
-        "resolved_at": incident.resolved_at,
-        "acknowledged_by": incident.acknowledged_by,
-        "flaps": incident.flaps,
-        "revision": incident.revision,
-        "alerts": tuple(alerts),
-        "findings": investigation.findings,
-        "investigation": Investigated(
-            status=investigation.status,
-            started_at=investigation.started_at,
-            finished_at=investigation.finished_at,
-            number=investigation.number,
-        ),
-    }
-
-
-def _mentions(summary: ReportSummary, text: str) -> bool:
+def _mentions(one: ReportSummary, text: str) -> bool:
     if not text:
         return True
-    words = [summary.id, summary.title, summary.headline, summary.runbook, str(summary.subject)]
-    words += [value for alert in summary.alerts for value in alert.labels.values()]
+    words = [one.id, one.title, one.headline, one.runbook, str(one.subject)]
+    words += [value for alert in one.alerts for value in alert.labels.values()]
     return any(text.casefold() in word.casefold() for word in words)

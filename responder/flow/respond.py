@@ -1,7 +1,7 @@
 """Respond: one incident from its alerts to a finding, resumable after a crash at any point."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import structlog
@@ -45,7 +45,7 @@ class Responder:
             runbook = self._world.runbook(incident.runbook)
             inquiry = Inquiry(
                 target=investigation.target,
-                alerts=_as_alerts(tracked),
+                alerts=concerned(tracked),
                 started_at=incident.started_at,
                 now=self._world.clock.now(),
             )
@@ -123,16 +123,7 @@ class Responder:
         self, connection: Connection, incident_id: str, investigation: Investigation, diagnosis: Diagnosis
     ) -> None:
         """Keep what was found, and demand that it is shown."""
-        finished = investigation.model_copy(
-            update={
-                "status": InvestigationStatus.FINISHED,
-                "finished_at": self._world.clock.now(),
-                "findings": diagnosis.findings,
-                "cleared": diagnosis.cleared,
-                "unseen": diagnosis.unseen,
-                "remarks": diagnosis.remarks,
-            }
-        )
+        finished = investigation.concluded(diagnosis, self._world.clock.now())
         said = diagnosis.findings[0].headline if diagnosis.findings else "no cause found"
         self._end(connection, incident_id, finished, TimelineKind.INVESTIGATION, f"Investigated: {said}")
 
@@ -168,9 +159,9 @@ class Responder:
         metrics.finding_seconds.observe(max(0.0, waited))
 
 
-def _as_alerts(tracked: list[TrackedAlert]) -> tuple[Alert, ...]:
+def concerned(tracked: Sequence[TrackedAlert]) -> tuple[Alert, ...]:
     """The alerts to investigate: those that are not over, or all if all are."""
-    concerned = [alert for alert in tracked if alert.state is not AlertState.RESOLVED] or tracked
+    open_ones = [alert for alert in tracked if alert.state is not AlertState.RESOLVED] or tracked
     return tuple(
         Alert(
             key=alert.key,
@@ -183,5 +174,5 @@ def _as_alerts(tracked: list[TrackedAlert]) -> tuple[Alert, ...]:
             ends_at=alert.ends_at,
             generator_url=alert.generator_url,
         )
-        for alert in concerned
+        for alert in open_ones
     )

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from responder.intake.problems import LIMITS, BadPayload, Notes, Problem
 from responder.model.alert import Alert, AlertStatus, Notification
+from responder.model.labels import fingerprint
 from responder.model.redaction import redact
 
 EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
@@ -34,15 +35,6 @@ def unquote(receiver: str) -> str:
 def plausible(moment: datetime) -> bool:
     """Whether it is a time that an alert can have, neither Go's zero time nor one that no clock shows."""
     return EARLIEST <= moment < LATEST
-
-
-def fingerprint(labels: Mapping[str, str]) -> str:
-    """Alertmanager's fingerprint: FNV-1a (64 bits) over the sorted labels, 0xFF after each name and value."""
-    number = 0xCBF29CE484222325
-    for name, value in sorted((name.encode(), value.encode()) for name, value in labels.items()):
-        for byte in name + b"\xff" + value + b"\xff":
-            number = ((number ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
-    return f"{number:016x}"
 
 
 def repair(body: bytes, *, id: int, received_at: datetime) -> Notification:  # noqa: A002

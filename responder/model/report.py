@@ -1,13 +1,17 @@
 """The incident as it is shown: one record that the page, the JSON API and every sink start from."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from pydantic import AwareDatetime, Field
 
 from responder.model.evidence import Evidence
-from responder.model.finding import Cleared, Finding, Unseen
+from responder.model.finding import Cleared, Diagnosis, Finding, Unseen
 from responder.model.incident import Incident, IncidentStatus, Severity, TimelineEntry, TrackedAlert
 from responder.model.record import Record
+from responder.model.runbook import Runbook
 from responder.model.subject import Subject, Target
 
 
@@ -32,6 +36,19 @@ class Investigation(Record):
     cleared: tuple[Cleared, ...] = ()
     unseen: tuple[Unseen, ...] = ()
     remarks: tuple[str, ...] = ()
+
+    def concluded(self, diagnosis: Diagnosis, at: datetime) -> "Investigation":
+        """The same, finished with this diagnosis."""
+        return self.model_copy(
+            update={
+                "status": InvestigationStatus.FINISHED,
+                "finished_at": at,
+                "findings": diagnosis.findings,
+                "cleared": diagnosis.cleared,
+                "unseen": diagnosis.unseen,
+                "remarks": diagnosis.remarks,
+            }
+        )
 
 
 class Check(Record):
@@ -139,3 +156,65 @@ def headline(incident: Incident, investigation: Investigation) -> str:
             return f"{incident.title}: the investigation failed"
         case _:
             return f"{incident.title}: looking into it"
+
+
+def full(
+    incident: Incident,
+    investigation: Investigation,
+    alerts: Sequence[TrackedAlert],
+    *,
+    url: str,
+    runbook: Runbook,
+    evidence: Sequence[Evidence] = (),
+    verification: Verification | None = None,
+    timeline: Sequence[TimelineEntry] = (),
+) -> Report:
+    """An incident with everything that is known of it."""
+    return Report(
+        **_shared(incident, investigation, alerts),
+        url=url,
+        target=investigation.target,
+        acknowledged_at=incident.acknowledged_at,
+        alerts_truncated=incident.alerts_truncated,
+        cleared=investigation.cleared,
+        unseen=investigation.unseen,
+        remarks=investigation.remarks,
+        evidence=tuple(evidence),
+        advice=tuple(Advice(when=when, steps=steps) for when, steps in runbook.advise.items()),
+        verification=verification,
+        timeline=tuple(timeline),
+    )
+
+
+def summary(
+    incident: Incident, investigation: Investigation, alerts: Sequence[TrackedAlert], *, url: str
+) -> ReportSummary:
+    """An incident as a line of the list."""
+    return ReportSummary(**_shared(incident, investigation, alerts), url=url)
+
+
+def _shared(incident: Incident, investigation: Investigation, alerts: Sequence[TrackedAlert]) -> dict[str, Any]:
+    return {
+        "id": incident.id,
+        "status": incident.status,
+        "severity": incident.severity,
+        "runbook": incident.runbook,
+        "title": incident.title,
+        "headline": headline(incident, investigation),
+        "subject": incident.subject,
+        "opened_at": incident.opened_at,
+        "started_at": incident.started_at,
+        "updated_at": incident.updated_at,
+        "resolved_at": incident.resolved_at,
+        "acknowledged_by": incident.acknowledged_by,
+        "flaps": incident.flaps,
+        "revision": incident.revision,
+        "alerts": tuple(alerts),
+        "findings": investigation.findings,
+        "investigation": Investigated(
+            status=investigation.status,
+            started_at=investigation.started_at,
+            finished_at=investigation.finished_at,
+            number=investigation.number,
+        ),
+    }

@@ -3,13 +3,16 @@
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 from pydantic import ValidationError
 
 from responder.detectors import Detectors
 from responder.metrics import Metrics
+from responder.model.record import Record
 from responder.model.runbook import Runbook
+from responder.model.runbook_test import RunbookTest
 from responder.plugins import Catalog, did_you_mean
 from responder.probes import Probe
 from responder.runbooks.checking import Checker
@@ -20,6 +23,9 @@ from responder.settings import PACKAGED_RULES
 log = structlog.get_logger(__name__)
 
 SUFFIXES = (".yaml", ".yml")
+KINDS = ["Runbook", "RunbookTest"]
+
+R = TypeVar("R", bound=Record)
 
 
 def shipped() -> Path:
@@ -37,8 +43,8 @@ def load(folders: Sequence[Path], probes: Catalog[Probe], detectors: Detectors) 
     checker = Checker(probes, detectors)
     for folder in folders:
         here: dict[str, Document] = {}
-        for document in _documents(folder, problems):
-            runbook = _runbook(document, problems)
+        for document in _documents(folder, "Runbook", problems):
+            runbook = _validated(document, Runbook, problems)
             if runbook is None:
                 continue
             if runbook.name in here:
@@ -80,8 +86,22 @@ class Rules:
         self._metrics.runbooks.set(len(self.current.runbooks))
 
 
-def _documents(folder: Path, problems: list[Problem]) -> list[Document]:
-    """Every document that says it is a runbook."""
+def load_tests(folders: Sequence[Path]) -> Sequence[tuple[RunbookTest, Path]]:
+    """The tests of runbooks in the folders (or single files), with their files. Raises Problems."""
+    problems: list[Problem] = []
+    found: list[tuple[RunbookTest, Path]] = []
+    for folder in folders:
+        for document in _documents(folder, "RunbookTest", problems):
+            test = _validated(document, RunbookTest, problems)
+            if test is not None:
+                found.append((test, document.file))
+    if problems:
+        raise Problems(problems)
+    return found
+
+
+def _documents(folder: Path, kind: str, problems: list[Problem]) -> list[Document]:
+    """Every document that says it is of the kind."""
     if not folder.exists():
         problems.append(Problem(folder, 1, "", "there is no such file or folder"))
         return []
@@ -89,29 +109,28 @@ def _documents(folder: Path, problems: list[Problem]) -> list[Document]:
     found: list[Document] = []
     for file in files:
         try:
-            found += [document for document in read(file) if _is_runbook(document, problems)]
+            found += [document for document in read(file) if _is_of_kind(document, kind, problems)]
         except Problems as error:
             problems += error.problems
     return found
 
 
-def _is_runbook(document: Document, problems: list[Problem]) -> bool:
+def _is_of_kind(document: Document, wanted: str, problems: list[Problem]) -> bool:
     if not isinstance(document.data, dict):
         return False
     kind, version = str(document.data.get("kind", "")), str(document.data.get("apiVersion", ""))
-    if kind == "Runbook" and version.startswith("responder/"):
+    if kind == wanted and version.startswith("responder/"):
         return True
-    if kind == "Runbook":
+    if kind == wanted:
         problems.append(document.problem(("apiVersion",), f"is {version!r}, wanted is 'responder/v1'"))
-    elif version.startswith("responder/") and kind not in ("RunbookTest",):
-        near = did_you_mean(kind, ["Runbook", "RunbookTest"])
-        problems.append(document.problem(("kind",), f"unknown kind {kind!r}{near}"))
+    elif version.startswith("responder/") and kind not in KINDS:
+        problems.append(document.problem(("kind",), f"unknown kind {kind!r}{did_you_mean(kind, KINDS)}"))
     return False
 
 
-def _runbook(document: Document, problems: list[Problem]) -> Runbook | None:
+def _validated(document: Document, model: type[R], problems: list[Problem]) -> R | None:
     try:
-        return Runbook.model_validate(document.data)
+        return model.model_validate(document.data)
     except ValidationError as error:
         for item in error.errors(include_url=False, include_context=False, include_input=False):
             path, message = item["loc"], item["msg"].removeprefix("Value error, ")

@@ -33,11 +33,12 @@ class Log(Sink):
         """Print the message, unless it is what was printed last."""
         if receipt != message.digest:
             out = sys.stdout if self.stream == "stdout" else sys.stderr
-            await asyncio.to_thread(_write, out, message)
+            await asyncio.to_thread(write, out, message)
         return message.digest
 
 
-def _write(out: TextIO, message: Message) -> None:
+def write(out: TextIO, message: Message) -> None:
+    """Print the block; in colour on a terminal."""
     block = render(message)
     if out.isatty():
         Console(file=out, highlight=False, soft_wrap=True).print(_coloured(block, message))

@@ -1,0 +1,105 @@
+"""Once: from a notification to reports without a store, for the command line and for tests of runbooks."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from responder.clients import Clients
+from responder.clock import Clock
+from responder.detectors import Case, Detectors
+from responder.flow.diagnose import diagnose
+from responder.flow.fold import fold
+from responder.flow.investigate import Investigator
+from responder.flow.match import assign
+from responder.flow.respond import concerned
+from responder.flow.target import target_of_incident
+from responder.metrics import Metrics
+from responder.model.alert import Notification
+from responder.model.evidence import Evidence
+from responder.model.finding import Diagnosis
+from responder.model.incident import Incident, Severity, TrackedAlert
+from responder.model.ledger import FoldRules, Ledger
+from responder.model.report import Investigation, InvestigationStatus, Report, full
+from responder.plugins import Catalog
+from responder.probes import Inquiry, Probe
+from responder.runbooks.rulebook import Rulebook
+
+
+@dataclass(frozen=True)
+class Once:
+    """Investigates as the service does, and keeps nothing. `clients` are those of a cluster, by name."""
+
+    rulebook: Rulebook
+    probes: Catalog[Probe]
+    detectors: Detectors
+    clients: Callable[[str], Clients]
+    clock: Clock
+    metrics: Metrics
+    severities: Mapping[str, Severity]
+    cluster_label: str = "cluster"
+
+    async def answer(self, notification: Notification, given: Mapping[str, Evidence] | None = None) -> Sequence[Report]:
+        """A report for each incident that the notification makes; steps whose evidence is given are not asked."""
+        changes = fold(
+            Ledger(),
+            notification,
+            lambda alert: assign(alert, self.rulebook, self.severities, self.cluster_label),
+            FoldRules(),
+            self.clock.now(),
+        )
+        return [
+            await self._respond(
+                incident, [alert for alert in changes.alerts if alert.incident_id == incident.id], given
+            )
+            for incident in changes.incidents
+        ]
+
+    async def again(self, report: Report, given: Mapping[str, Evidence] | None = None) -> Report:
+        """The report with the conclusions of the rules as they are now, from the evidence that it has."""
+        evidence = {item.id: item for item in report.evidence} | dict(given or {})
+        inquiry = Inquiry(
+            target=report.target,
+            alerts=concerned(report.alerts),
+            started_at=report.started_at,
+            now=report.investigation.finished_at or report.updated_at,
+        )
+        diagnosis = await self._diagnose(report.runbook, inquiry, evidence)
+        said = diagnosis.findings[0].headline if diagnosis.findings else f"{report.title}: no cause found"
+        return report.model_copy(
+            update={
+                **{name: getattr(diagnosis, name) for name in Diagnosis.model_fields},
+                "headline": said,
+                "evidence": tuple(evidence.values()),
+            }
+        )
+
+    async def _respond(
+        self, incident: Incident, tracked: Sequence[TrackedAlert], given: Mapping[str, Evidence] | None
+    ) -> Report:
+        runbook = self.rulebook.get(incident.runbook)
+        target = target_of_incident(runbook, incident, tracked, self.cluster_label)
+        begun = Investigation(status=InvestigationStatus.RUNNING, number=1, target=target, started_at=self.clock.now())
+        inquiry = Inquiry(
+            target=target, alerts=concerned(tracked), started_at=incident.started_at, now=self.clock.now()
+        )
+
+        async def keep(_found: Evidence) -> None:
+            return
+
+        investigator = Investigator(
+            inquiry=inquiry,
+            clients=self.clients(target.cluster),
+            probes=self.probes,
+            clock=self.clock,
+            metrics=self.metrics,
+            keep=keep,
+            evidence=dict(given or {}),
+        )
+        evidence = await investigator.ask_all(runbook.investigate, runbook.deadline.total_seconds())
+        diagnosis = await self._diagnose(incident.runbook, inquiry, evidence)
+        finished = begun.concluded(diagnosis, self.clock.now())
+        return full(incident, finished, tracked, url="", runbook=runbook, evidence=tuple(evidence.values()))
+
+    async def _diagnose(self, runbook: str, inquiry: Inquiry, evidence: Mapping[str, Evidence]) -> Diagnosis:
+        case = Case(inquiry.target, inquiry.alerts, inquiry.started_at, inquiry.now, evidence)
+        return await asyncio.to_thread(diagnose, case, self.rulebook.get(runbook), self.detectors)
