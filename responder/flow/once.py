@@ -12,7 +12,7 @@ from responder.flow.fold import fold
 from responder.flow.investigate import Investigator
 from responder.flow.match import assign
 from responder.flow.respond import concerned
-from responder.flow.target import target_of_incident
+from responder.flow.target import target_of_alerts
 from responder.metrics import Metrics
 from responder.model.alert import Notification
 from responder.model.evidence import Evidence
@@ -77,7 +77,7 @@ class Once:
         self, incident: Incident, tracked: Sequence[TrackedAlert], given: Mapping[str, Evidence] | None
     ) -> Report:
         runbook = self.rulebook.get(incident.runbook)
-        target = target_of_incident(runbook, incident, tracked, self.cluster_label)
+        target = target_of_alerts(runbook, tracked, self.cluster_label)
         begun = Investigation(status=InvestigationStatus.RUNNING, number=1, target=target, started_at=self.clock.now())
         inquiry = Inquiry(
             target=target, alerts=concerned(tracked), started_at=incident.started_at, now=self.clock.now()

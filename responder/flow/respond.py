@@ -12,7 +12,7 @@ from responder.errors import Permanent, Reason, Temporary
 from responder.flow import publish
 from responder.flow.diagnose import diagnose
 from responder.flow.investigate import Investigator
-from responder.flow.target import target_of_incident
+from responder.flow.target import target_of_alerts
 from responder.flow.world import World
 from responder.model.alert import Alert, AlertStatus
 from responder.model.evidence import Evidence
@@ -79,7 +79,7 @@ class Responder:
         begun = Investigation(
             status=InvestigationStatus.RUNNING,
             number=latest.number + 1 if latest else 1,
-            target=target_of_incident(runbook, incident, tracked, self._world.settings.cluster_label),
+            target=target_of_alerts(runbook, tracked, self._world.settings.cluster_label),
             started_at=now,
             findings=latest.findings if latest else (),
         )

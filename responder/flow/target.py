@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from responder.errors import ConfigError
-from responder.model.incident import AlertState, Incident, TrackedAlert
+from responder.model.incident import AlertState, TrackedAlert
 from responder.model.labels import target_of
 from responder.model.runbook import Runbook
 from responder.model.subject import Target
@@ -11,9 +11,7 @@ from responder.templating import render_text
 from responder.templating.escaping import Language
 
 
-def target_of_incident(
-    runbook: Runbook, incident: Incident, tracked: Sequence[TrackedAlert], cluster_label: str
-) -> Target:
+def target_of_alerts(runbook: Runbook, tracked: Sequence[TrackedAlert], cluster_label: str) -> Target:
     """The target of the incident's alerts. What differs between alerts that fire is left out, save by the runbook.
 
     A template that gives no valid name leaves the field as the labels have it.
@@ -23,7 +21,6 @@ def target_of_incident(
     common = {
         name: value for name, value in (found[0] if found else {}).items() if all(o[name] == value for o in found)
     }
-    common |= {name: value for name, value in incident.group.items() if name in Target.model_fields and value}
     labels = dict(firing[0].labels) if firing else {}
     annotations = dict(firing[0].annotations) if firing else {}
     context = {"labels": labels, "annotations": annotations, "target": common}

@@ -16,6 +16,8 @@ from responder.sinks import Sink
 
 WIDTH = 96
 MARGIN = 10
+LONGEST_LINK = 160
+"""Characters; the expression of an alert as a link fills a screen, and the incident's page has it."""
 
 _STATUS = {
     IncidentStatus.FIRING: "bold red",
@@ -60,7 +62,7 @@ def render(message: Message) -> list[str]:
     lines += _part("Not seen", map(_with_references, message.not_seen))
     lines += _part("Next", (f"{number}. {step.text}" for number, step in enumerate(message.next_steps, start=1)))
     lines += _part("Alerts", [", ".join(message.alerts)] if message.alerts else [])
-    lines += _part("See", (f"{link.title}: {link.url}" for link in message.links))
+    lines += _part("See", (f"{link.title}: {link.url}" for link in message.links if len(link.url) <= LONGEST_LINK))
     return [printable(line) for line in lines]
 
 

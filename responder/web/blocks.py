@@ -30,13 +30,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells; `more` is how many rows are left out."""
+    """Rows of cells; `more` is how many rows are left out; one that is `folded` shows its title only."""
 
     kind: ClassVar[str] = "table"
     title: str
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
     more: int = 0
+    folded: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Kubernetes objects as tables, one for each kind: what kubectl would show, and why a pod suffers. Pure."""
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,11 +12,12 @@ from responder.web.blocks import MOST_ROWS, Cell, Column, Table
 
 NAME = Column("Name", "code")
 AGE = Column("Age", "number")
+MOST_OPEN = 2
 PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
 
 
 def tables(content: KubernetesObjects) -> Iterator[Table]:
-    """The tables, what tells most first."""
+    """The tables, what tells most first; of many, those in which nothing stands out are folded."""
     picture = Picture.of([("", content)])
     kinds = list(dict.fromkeys(str(item.get("kind", "")) for item in content.objects))
     order = {kind: place for place, kind in enumerate(_TABLES)}
@@ -26,7 +28,9 @@ def tables(content: KubernetesObjects) -> Iterator[Table]:
         columns, row, sort = _TABLES.get(kind, _OTHER)
         rows = sorted(found, key=sort)
         title = f"{kind} ({len(found)})" if len(found) > 1 else kind
-        yield Table(title, columns, [row(item) for item in rows[:MOST_ROWS]], max(0, len(rows) - MOST_ROWS))
+        cells = [row(item) for item in rows[:MOST_ROWS]]
+        quiet = not any(cell.tone in ("bad", "warn") for cell in itertools.chain.from_iterable(cells))
+        yield Table(title, columns, cells, max(0, len(rows) - MOST_ROWS), folded=quiet and len(kinds) > MOST_OPEN)
 
 
 def _pod(pod: Object) -> Sequence[Cell]:

@@ -230,7 +230,7 @@ def _interesting(report: Report) -> Sequence[TimelineEntry]:
         entries.append(began)
     for finding in report.findings[:1]:
         if finding.since and finding.since < report.started_at:
-            text = f"{finding.cause.replace('-', ' ')} began ({finding.subject})".capitalize()
+            text = f"What it is traced to began ({finding.subject})"
             entries.append(TimelineEntry(at=finding.since, kind=TimelineKind.CHANGE, text=text))
     return sorted(entries, key=lambda entry: entry.at)
 
