@@ -196,11 +196,11 @@ class Service:
 async def serving(settings: Settings, clock: Clock | None = None) -> AsyncIterator[tuple[str, int]]:
     """The service, listening; yields host and port. Raises ConfigError."""
     async with world(settings, Metrics(), clock or SystemClock()) as found:
-        runner = web.AppRunner(Service(found).application(), access_log=None, handle_signals=False)
+        runner = web.AppRunner(Service(found).application(), access_log=None, handle_signals=False, shutdown_timeout=5)
         await runner.setup()
         try:
             host, port = settings.address
-            site = web.TCPSite(runner, host, port, backlog=1024, shutdown_timeout=5)
+            site = web.TCPSite(runner, host, port, backlog=1024)
             try:
                 await site.start()
             except OSError as error:

@@ -64,7 +64,7 @@ let arrivals = null;
 function show(fresh) {
   const list = main.hasAttribute("data-keep-order");
   const wanted = [...fresh.querySelectorAll(".incidents > li")];
-  if (list && order() !== wanted.map((line) => line.id).join(" ") && inUse()) {
+  if (list && order() && order() !== wanted.map((line) => line.id).join(" ") && inUse()) {
     for (const line of wanted) {
       const known = document.getElementById(line.id);
       if (known) merge(known, line);
