@@ -51,6 +51,10 @@ INVESTIGATIONS = 48
 """At most so many at once, so that deliveries and reconciling always find a free worker."""
 
 
+LANE = 16
+"""At most so many jobs at once that depend on one cluster or one sink: one that hangs holds up its own alone."""
+
+
 @dataclass(frozen=True)
 class Outside:
     """What is needed to investigate, without a store: clients, probes, detectors, rules."""
@@ -145,6 +149,7 @@ class Service:
             world.metrics,
             workers=world.settings.workers,
             shares={"investigate": min(INVESTIGATIONS, world.settings.workers)},
+            lane=max(1, min(LANE, world.settings.workers // 2)),
         )
         self._housekeeper = Housekeeper(world)
         self._reports = Reports(world)

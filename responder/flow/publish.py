@@ -35,7 +35,7 @@ QUIET = timedelta(seconds=1)
 def request(connection: Connection, incident_id: str, sinks: Iterable[str], due_at: datetime, now: datetime) -> None:
     """Have every sink brought up to date, in the transaction that changed the incident."""
     for sink in sinks:
-        jobs.defer(connection, KIND, f"{incident_id}/{sink}", due_at, now)
+        jobs.defer(connection, KIND, f"{incident_id}/{sink}", due_at, now, lane=sink)
 
 
 class Outbox:

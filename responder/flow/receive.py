@@ -32,8 +32,10 @@ BATCH = 200
 BATCH_ALERTS = 1000
 KEPT_IN_MEMORY = 50_000
 """Alerts of open incidents that are not read again for every batch."""
-REST = 5.0
-"""How many times as long as a batch took folding rests while deliveries stream in faster than it folds."""
+REST = 10.0
+"""How many times as long as a batch took folding rests while deliveries stream in: to store them comes first."""
+STREAM = 8
+"""Deliveries in one batch that are taken for a stream."""
 LONGEST_REST = 1.0
 ASK_SOON = timedelta(seconds=1)
 LOOK_AGAIN = timedelta(minutes=1)
@@ -57,6 +59,7 @@ class Receiver:
         self._changing = asyncio.Lock()
         self._draining = False
         self._took = 0.0
+        self._folded = 0
         self._members: OrderedDict[str, dict[str, TrackedAlert]] = OrderedDict()
 
     async def run(self) -> None:
@@ -69,10 +72,10 @@ class Receiver:
                 log.warning("receive.waits", error=str(trouble))
                 await self._world.clock.sleep(1)
                 continue
-            if left == 0 and not self._draining:
-                await self._stored.wait()
-            elif left > BATCH and self._stored.is_set():
+            if self._stored.is_set() and self._folded >= STREAM and not self._draining:
                 await self._world.clock.sleep(min(LONGEST_REST, REST * self._took))
+            elif left == 0 and not self._draining:
+                await self._stored.wait()
 
     def wake(self) -> None:
         """There are new deliveries."""
@@ -96,6 +99,7 @@ class Receiver:
         async with self._changing:
             folded = await self._fold_and_write(stored)
         self._took = time.perf_counter() - started
+        self._folded = len(stored)
         metrics.fold_seconds.observe(self._took)
         self._count(folded)
         left = await database.read(notifications.backlog)
@@ -203,10 +207,11 @@ class Receiver:
             known = incident.id in read.incidents
             due = now + publish.QUIET if known and incident.status is IncidentStatus.FIRING else now
             publish.request(connection, incident.id, self._world.sinks, due, now)
+        clusters = {incident.id: incident.group.get("cluster", "") for incident in changes.incidents}
         for incident_id in changes.investigate:
-            jobs.defer(connection, "investigate", incident_id, now, now)
+            jobs.defer(connection, "investigate", incident_id, now, now, lane=clusters[incident_id])
         for incident_id in changes.verify:
-            jobs.defer(connection, "verify", incident_id, now, now)
+            jobs.defer(connection, "verify", incident_id, now, now, lane=clusters[incident_id])
         for due_at in [due.at for due in changes.due] + ([now + ASK_SOON] if changes.reconcile else []):
             jobs.defer(connection, "reconcile", "", due_at, now)
 

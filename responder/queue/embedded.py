@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
 
@@ -22,7 +23,10 @@ IDLE = 60.0
 
 
 class EmbeddedQueue:
-    """Runs at most `workers` jobs at once; a kind may have a smaller share, so that it cannot starve others."""
+    """Runs at most `workers` jobs at once.
+
+    A kind may have a smaller share, and so has each lane of it, so that what hangs cannot starve others.
+    """
 
     def __init__(
         self,
@@ -32,13 +36,15 @@ class EmbeddedQueue:
         *,
         workers: int,
         shares: Mapping[str, int] | None = None,
+        lane: int | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._metrics = metrics
         self._workers = workers
         self._shares = dict(shares or {})
-        self._busy: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._lane = lane or workers
+        self._busy: dict[tuple[str, str], Job] = {}
         self._changed = asyncio.Event()
         self._draining = False
         self._kinds: set[str] = set()
@@ -75,22 +81,33 @@ class EmbeddedQueue:
         if room <= 0 or not kinds:
             return IDLE
         busy = tuple(self._busy)
+        full = [lane for lane, running in self._lanes().items() if running >= self._lane]
         try:
-            found = await self._database.read(lambda connection: jobs.due(connection, now, kinds, busy, room))
+            found = await self._database.read(lambda connection: jobs.due(connection, now, kinds, busy, full, room))
             next_due = await self._database.read(lambda connection: jobs.next_due(connection, kinds, busy, now))
             await self._count(now)
         except Temporary as error:
             log.warning("queue.unreadable", error=str(error))
             return 1.0
+        left_out = False
         for job in found:
-            if self._room(job.kind) > 0:
-                claim = (job.kind, job.key)
-                self._busy[claim] = group.create_task(self._do(job, handlers[job.kind]), name=f"{job.kind} {job.key}")
+            if self._room(job.kind) > 0 and self._lanes()[job.kind, job.lane] < self._lane:
+                self._busy[job.kind, job.key] = job
+                group.create_task(self._do(job, handlers[job.kind]), name=f"{job.kind} {job.key}")
+            else:
+                left_out = True
+        if left_out:
+            # behind those of a full lane there may be others
+            return 0.0
         return min(IDLE, (next_due - now).total_seconds()) if next_due else IDLE
 
     def _room(self, kind: str) -> int:
         running = sum(1 for busy_kind, _ in self._busy if busy_kind == kind)
         return self._shares.get(kind, self._workers) - running
+
+    def _lanes(self) -> Counter[tuple[str, str]]:
+        """How many jobs run in each lane."""
+        return Counter((job.kind, job.lane) for job in self._busy.values())
 
     async def _do(self, job: Job, handler: Handler) -> None:
         try:

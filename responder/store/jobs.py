@@ -22,16 +22,18 @@ class Job:
 
     kind: str
     key: str
+    lane: str
     due_at: datetime
     generation: int
     attempts: int
 
 
-def defer(connection: Connection, kind: str, key: str, due_at: datetime, now: datetime) -> None:
-    """Have the job done when it is due."""
+def defer(connection: Connection, kind: str, key: str, due_at: datetime, now: datetime, lane: str = "") -> None:
+    """Have the job done when it is due. The lane names what it depends on, so that one that hangs holds up its own."""
     row = {
         "kind": kind,
         "key": key,
+        "lane": lane,
         "due_at": due_at,
         "deferred_at": now,
         "generation": 1,
@@ -52,18 +54,26 @@ def defer(connection: Connection, kind: str, key: str, due_at: datetime, now: da
 
 
 def due(
-    connection: Connection, now: datetime, kinds: Collection[str], busy: Collection[tuple[str, str]], limit: int
+    connection: Connection,
+    now: datetime,
+    kinds: Collection[str],
+    busy: Collection[tuple[str, str]],
+    full: Collection[tuple[str, str]],
+    limit: int,
 ) -> list[Job]:
-    """Jobs of these kinds that are due and not among the busy ones, longest due first."""
-    waiting = _free(kinds, busy).where(jobs.c.due_at <= now).order_by(jobs.c.due_at).limit(limit)
-    return [Job(row.kind, row.key, row.due_at, row.generation, row.attempts) for row in connection.execute(waiting)]
+    """Jobs of these kinds that are due, longest due first; not the busy ones, nor those in a full (kind, lane)."""
+    waiting = _free(kinds, busy, full).where(jobs.c.due_at <= now).order_by(jobs.c.due_at).limit(limit)
+    return [
+        Job(row.kind, row.key, row.lane, row.due_at, row.generation, row.attempts)
+        for row in connection.execute(waiting)
+    ]
 
 
 def next_due(
     connection: Connection, kinds: Collection[str], busy: Collection[tuple[str, str]], after: datetime
 ) -> datetime | None:
     """When the next job of these kinds becomes due that is not busy."""
-    waiting = _free(kinds, busy).where(jobs.c.due_at > after).order_by(jobs.c.due_at).limit(1)
+    waiting = _free(kinds, busy, ()).where(jobs.c.due_at > after).order_by(jobs.c.due_at).limit(1)
     row = connection.execute(waiting).one_or_none()
     return row.due_at if row else None
 
@@ -100,6 +110,8 @@ def _same(job: Job) -> ColumnElement[bool]:
     return (jobs.c.kind == job.kind) & (jobs.c.key == job.key)
 
 
-def _free(kinds: Collection[str], busy: Collection[tuple[str, str]]) -> Select[Any]:
+def _free(kinds: Collection[str], busy: Collection[tuple[str, str]], full: Collection[tuple[str, str]]) -> Select[Any]:
     free = select(jobs).where(jobs.c.kind.in_(kinds))
-    return free.where(tuple_(jobs.c.kind, jobs.c.key).not_in(list(busy))) if busy else free
+    if busy:
+        free = free.where(tuple_(jobs.c.kind, jobs.c.key).not_in(list(busy)))
+    return free.where(tuple_(jobs.c.kind, jobs.c.lane).not_in(list(full))) if full else free

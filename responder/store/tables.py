@@ -164,6 +164,7 @@ jobs = Table(
     metadata,
     Column("kind", String, primary_key=True),
     Column("key", String, primary_key=True),
+    Column("lane", String, nullable=False, default=""),
     Column("due_at", Moment, nullable=False),
     Column("deferred_at", Moment, nullable=False),
     Column("generation", Integer, nullable=False, default=1),

@@ -32,9 +32,9 @@ def make_queue(request: pytest.FixtureRequest, database: Database) -> MakeQueue:
     return lambda **options: kinds[request.param](database, SystemClock(), Metrics(), **({"workers": 8} | options))
 
 
-async def defer(database: Database, kind: str, key: str, seconds: float = 0) -> None:
+async def defer(database: Database, kind: str, key: str, seconds: float = 0, lane: str = "") -> None:
     now = SystemClock().now()
-    await database.write(lambda c: jobs.defer(c, kind, key, now + timedelta(seconds=seconds), now))
+    await database.write(lambda c: jobs.defer(c, kind, key, now + timedelta(seconds=seconds), now, lane))
 
 
 class Running:
@@ -248,3 +248,23 @@ async def test_a_job_cut_off_by_a_crash_is_done_after_the_restart(database: Data
     handler = Recorder()
     async with Running(make_queue(), greet=handler):
         await handler.wait_for(1)
+
+
+async def test_a_lane_that_hangs_holds_up_its_own_jobs_alone(make_queue: MakeQueue, database: Database) -> None:
+    for number in range(10):
+        await defer(database, "investigate", f"stuck-{number}", lane="stuck")
+    await defer(database, "investigate", "fine", lane="good")
+    answered, started = asyncio.Event(), []
+
+    async def investigate(key: str) -> None:
+        started.append(key)
+        if key != "fine":
+            await answered.wait()
+        else:
+            answered.set()
+
+    async with Running(make_queue(lane=3), investigate=investigate):
+        async with asyncio.timeout(10):
+            await answered.wait()
+        assert sum(key.startswith("stuck") for key in started) <= 3
+        await jobs_left(database, 0)

@@ -82,6 +82,7 @@ def upgrade() -> None:
         "jobs",
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("key", sa.String(), nullable=False),
+        sa.Column("lane", sa.String(), nullable=False),
         sa.Column("due_at", Moment(), nullable=False),
         sa.Column("deferred_at", Moment(), nullable=False),
         sa.Column("generation", sa.Integer(), nullable=False),
