@@ -1,6 +1,7 @@
 """`kubernetes.logs`: what containers wrote, now and before their last restart; error lines grouped."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -54,7 +55,8 @@ class KubernetesLogs(Probe):
     """The end of the logs of a workload's, a selector's or a namespace's containers, the unhealthy first.
 
     `previous` asks for the log before the last restart: `auto` where there was one. `grep` (RE2) keeps the
-    lines that match. `value` is how many lines of trouble there are.
+    lines that match. Of pods that share an owner the first `max_alike` are read: what they write is alike. `value`
+    is how many lines of trouble there are.
     """
 
     workload: KubeName = ""
@@ -67,6 +69,7 @@ class KubernetesLogs(Probe):
     since: Duration | None = None
     previous: Literal["auto", "never", "only"] = "auto"
     max_pods: int = Field(default=6, ge=1, le=100)
+    max_alike: int = Field(default=4, ge=1, le=100)
     only_unhealthy: bool = False
 
     async def run(self, inquiry: Inquiry, clients: Clients) -> Observation:
@@ -75,8 +78,8 @@ class KubernetesLogs(Probe):
         pods, unread = await self._pods(clients.kubernetes, where)
         if self.only_unhealthy:
             pods = [pod for pod in pods if unhealthy(pod) or restarts(pod)]
-        pods.sort(key=urgency)
-        wanted = [item for pod in pods[: self.max_pods] for item in self._wanted(pod)]
+        chosen = self._chosen(pods)
+        wanted = [item for pod in chosen for item in self._wanted(pod)]
         patience = inquiry.seconds * _PATIENCE
         async with asyncio.TaskGroup() as tasks:
             reading = [tasks.create_task(self._read(clients.kubernetes, namespace, item, patience)) for item in wanted]
@@ -91,7 +94,7 @@ class KubernetesLogs(Probe):
             empty=not any(log.lines for log in logs),
             facts=tuple(_facts(logs)),
             value=float(sum(found.count for log in logs for found in log.groups)),
-            truncated="; ".join(filter(None, (unread, *self._left_out(pods, logs)))),
+            truncated="; ".join(filter(None, (unread, *self._left_out(len(pods), len(chosen), logs)))),
             gaps=tuple(Gap(what=str(item), reason=said.reason, message=str(said)[:256]) for item, said in troubles),
         )
 
@@ -168,9 +171,20 @@ class KubernetesLogs(Probe):
             truncated=not complete or len(lines) > KEPT_LINES,
         )
 
-    def _left_out(self, pods: Sequence[Pod], logs: Sequence[ContainerLog]) -> Iterator[str]:
-        if len(pods) > self.max_pods:
-            yield f"the logs of {len(pods) - self.max_pods} of {len(pods)} pods were not read"
+    def _chosen(self, pods: Sequence[Pod]) -> Sequence[Pod]:
+        """The pods to read, the unhealthy first."""
+        alike: Counter[tuple[str, str]] = Counter()
+        chosen = []
+        for pod in sorted(pods, key=urgency):
+            owner = pod.controller or ("Pod", pod.name)
+            alike[owner] += 1
+            if alike[owner] <= self.max_alike:
+                chosen.append(pod)
+        return chosen[: self.max_pods]
+
+    def _left_out(self, pods: int, read: int, logs: Sequence[ContainerLog]) -> Iterator[str]:
+        if pods > read:
+            yield f"the logs of {pods - read} of {pods} pods were not read"
         if cut := sum(log.truncated for log in logs):
             yield f"of {cut} logs there is more than the last {self.tail} lines read and {KEPT_LINES} kept"
 
