@@ -1,232 +1,211 @@
-"""Diagnose recorded cluster faults and write what was found, in the format of the recordings' scorer.
+"""Recorded cluster faults through the real service: webhook in, finding out; scored against the truth.
 
-    python -m benchmarks.bench_diagnosis CASES RESULTS.jsonl [--only FILE]
+    python -m benchmarks.bench_diagnosis CASES [--truth FILE] [--results FILE] [--only FILE] [--lanes 2] [--no-metrics]
 
-A case is a gzipped JSON file: `objects` as the API server has them, `logs` by `namespace/pod/container`,
-`node_services`, and `metrics` in rows of five seconds. The evidence is what the probes of the triage runbook
-would bring; the diagnosis runs in this process.
+CASES is a folder of gzipped JSON files. Beside it are `kubesnap.py`, which serves a case as a Kubernetes API,
+`metrics.py`, which writes its series for a real Prometheus, and `score.py`. Times are moved so that the recording ends
+now. The alert says as little as the recorded question does: a symptom and the namespace.
 """
 
 import argparse
+import asyncio
 import gzip
 import json
+import shutil
+import subprocess
+import sys
+import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+import urllib.request
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from responder import detectors
-from responder.clients.objects import pruned
-from responder.detectors import Case
-from responder.flow.diagnose import diagnose
-from responder.model.alert import Alert, AlertStatus
-from responder.model.evidence import (
-    Chart,
-    ContainerLog,
-    Evidence,
-    EvidenceStatus,
-    KubernetesObjects,
-    Logs,
-    Sample,
-    Samples,
-    Series,
-    Shape,
-)
-from responder.model.logs import group, last_error, stamped
-from responder.model.runbook import Runbook
-from responder.model.subject import Target
-from responder.probes.kubernetes_namespace import AROUND, INSIDE, SYSTEM
+from benchmarks.bench_storm import get, kubeconfig
+from benchmarks.harness import Running, configuration, free_port, post_all, request, running
+from benchmarks.payloads import alert, body
 
-STEP = timedelta(seconds=5)
-TAIL, KEPT = 500, 200
-TRIAGE = Runbook.model_validate(
-    {
-        "apiVersion": "responder/v1",
-        "kind": "Runbook",
-        "metadata": {"name": "triage", "title": "Triage"},
-        "match": ["alertname =~ '.+'"],
-        "diagnose": [{"use": "all"}],
-    }
-)
+PATIENCE = 60.0
+SHARE = ("prometheus", "promtool")
 
 
-def moment(text: str) -> datetime:
-    """A time as the recordings write it."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC)
+@dataclass(frozen=True)
+class Recording:
+    """One case: its name, what the alert says, where it happened."""
+
+    file: Path
+    name: str
+    symptom: str
+    namespace: str
+
+    @property
+    def cluster(self) -> str:
+        """The case as the name of a cluster."""
+        return self.name.replace("/", "-")
 
 
-def evidence_of(recorded: Mapping[str, Any]) -> dict[str, Evidence]:
-    """What the probes would have seen."""
-    at = moment(recorded["states_at"])
-    shapes: dict[str, Shape] = {
-        "namespace": _objects(recorded),
-        "logs": _logs(recorded),
-        "node_services": _node_services(recorded, at),
-        **_charts(recorded, at),
-    }
-    return {
-        name: Evidence(
-            id=name,
-            probe="recorded",
-            status=EvidenceStatus.OK,
-            summary=name,
-            shape=shape.shape,
-            data=shape.model_dump(mode="json"),
-            at=at,
+class Lane:
+    """A service of its own, that is shown one case after the other."""
+
+    def __init__(self, stack: ExitStack, tools: Path, cases: Path, recordings: Sequence[str], metrics: bool) -> None:
+        self._tools = tools
+        self._folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=Path.cwd())))
+        self._kubernetes, self._prometheus = free_port(), free_port()
+        self._metrics = metrics
+        command = [sys.executable, str(tools / "kubesnap.py"), str(cases), "--port", str(self._kubernetes)]
+        stack.enter_context(running(command, self._kubernetes, "/_cases"))
+        prometheus = {"url": f"http://127.0.0.1:{self._prometheus}"} if metrics else {}
+        clusters = [
+            {
+                "name": name,
+                "kubernetes": {"kubeconfig": str(kubeconfig(self._folder, "case", self._kubernetes))},
+                "prometheus": prometheus,
+            }
+            for name in recordings
+        ]
+        port = free_port()
+        self._service: Running = stack.enter_context(
+            running(configuration(self._folder, port, clusters=clusters), port, log=self._folder / "log")
         )
-        for name, shape in shapes.items()
-    }
 
-
-def _objects(recorded: Mapping[str, Any]) -> KubernetesObjects:
-    namespace = recorded["namespace"]
-    objects = []
-    for item in recorded["objects"]:
-        kind, where = item["kind"], item["metadata"].get("namespace", "")
-        inside = kind in INSIDE and where == namespace
-        system = kind in ("Pod", "Event") and (where == SYSTEM or (kind == "Event" and _of_node(item)))
-        if inside or kind in AROUND or system:
-            objects.append(pruned(item, item["apiVersion"], kind))
-    complete = [f"{kind}/{namespace}" for kind in INSIDE] + list(AROUND) + [f"Pod/{SYSTEM}", f"Event/{SYSTEM}"]
-    return KubernetesObjects(objects=tuple(objects), complete=tuple(complete))
-
-
-def _of_node(event: Mapping[str, Any]) -> bool:
-    return bool(event["involvedObject"].get("kind") == "Node")
-
-
-def _logs(recorded: Mapping[str, Any]) -> Logs:
-    found = []
-    for name, text in recorded["logs"].items():
-        namespace, pod, rest = name.split("/", 2)
-        container, _, which = rest.partition(":")
-        lines = text.splitlines()[-TAIL:]
-        found.append(
-            ContainerLog(
-                namespace=namespace,
-                pod=pod,
-                container=container,
-                previous=which == "previous",
-                lines=tuple(stamped(line)[1] for line in lines[-KEPT:]),
-                groups=group(lines),
-                last_error=last_error(lines),
+    def answer(self, recording: Recording) -> dict[str, Any]:
+        """What Responder says of a case, and what that took."""
+        self._choose(recording)
+        with self._series(recording):
+            told = alert(
+                "NamespaceUnhealthy",
+                zlib.crc32(recording.name.encode()),
+                datetime.now(UTC).isoformat(),
+                namespace=recording.namespace,
             )
-        )
-    return Logs(logs=tuple(found))
-
-
-def _node_services(recorded: Mapping[str, Any], at: datetime) -> Samples:
-    samples = [
-        Sample(
-            labels={"instance": node, "node": node, "name": f"{service}.service", "state": "active"},
-            value=float(state == "active"),
-        )
-        for node, services in recorded["node_services"].items()
-        for service, state in services.items()
-        if state != "unknown"
-    ]
-    return Samples(query='node_systemd_unit_state{state="active"}', at=at, samples=tuple(samples))
-
-
-METRICS: Mapping[str, tuple[str, str]] = {
-    "cpu": ("cpu_usage", "cores"),
-    "cpu_cfs": ("cpu_throttling", "ratio"),
-    "mem": ("memory_usage", "bytes"),
-    "network_receive": ("network_receive", "packets/s"),
-    "network_transmit": ("network_transmit", "packets/s"),
-    "rps": ("requests", "requests/s"),
-    "success_rate": ("success_rate", "ratio"),
-    "p50latency": ("latency_p50", "milliseconds"),
-    "p90latency": ("latency_p90", "milliseconds"),
-    "p95latency": ("latency_p95", "milliseconds"),
-}
-NODE_METRICS: Mapping[str, tuple[str, str]] = {
-    "cpu": ("node_cpu", "ratio"),
-    "mem": ("node_memory", "ratio"),
-    "tcp_retans": ("node_retransmits", "segments/s"),
-}
-
-
-def _charts(recorded: Mapping[str, Any], at: datetime) -> dict[str, Shape]:
-    table = recorded.get("metrics") or {"columns": [], "rows": []}
-    nodes = {item["metadata"]["name"] for item in recorded["objects"] if item["kind"] == "Node"}
-    series: dict[str, list[Series]] = {}
-    units: dict[str, str] = {}
-    for place, column in enumerate(table["columns"]):
-        who, _, what = column.rpartition("-")
-        of_node = who in nodes
-        if not place or what not in (NODE_METRICS if of_node else METRICS):
-            continue
-        name, unit = (NODE_METRICS if of_node else METRICS)[what]
-        label = {"node": who} if of_node else {"namespace": recorded["namespace"], "workload": who}
-        points = tuple((moment(row[0]).timestamp(), row[place]) for row in table["rows"] if row[place] is not None)
-        series.setdefault(name, []).append(Series(labels=label, points=points))
-        units[name] = unit
-    return {
-        name: Chart(query=name, unit=units[name], series=tuple(found), start=at - timedelta(minutes=10), end=at)
-        for name, found in series.items()
-    }
-
-
-def case_of(recorded: Mapping[str, Any]) -> Case:
-    """The case as the triage runbook would have it: an alert that says little more than the namespace."""
-    now = moment(recorded["states_at"])
-    alert = Alert(
-        key="1",
-        fingerprint="1",
-        status=AlertStatus.FIRING,
-        labels={"alertname": "NamespaceUnhealthy", "namespace": recorded["namespace"]},
-        annotations={"summary": recorded["query"]},
-        starts_at=now - timedelta(minutes=1),
-    )
-    return Case(
-        target=Target(namespace=recorded["namespace"]),
-        alerts=(alert,),
-        started_at=alert.starts_at,
-        now=now,
-        evidence=evidence_of(recorded),
-    )
-
-
-def results(folder: Path, only: set[str]) -> Iterator[dict[str, Any]]:
-    """One line of results for each case."""
-    everything = detectors.load()
-    for path in sorted(folder.glob("*.json.gz")):
-        name = path.name.removesuffix(".json.gz").replace("-", "/", 2)
-        if only and name not in only:
-            continue
-        case = case_of(json.loads(gzip.decompress(path.read_bytes())))
-        begun = time.perf_counter()
-        diagnosis = diagnose(case, TRIAGE, everything)
-        yield {
-            "case": name,
+            told["labels"] = {
+                "alertname": "NamespaceUnhealthy",
+                "namespace": recording.namespace,
+                "cluster": recording.cluster,
+            }
+            told["annotations"] = {"summary": recording.symptom}
+            asyncio.run(post_all(self._service.port, [request("/api/v1/alertmanager", body([told]))], 1))
+            report = self._finding(recording)
+        asked = get(self._kubernetes, "/_stats").get("requests", 0)
+        seconds = _moment(report["investigation"]["finished_at"]) - _moment(report["opened_at"])
+        return {
+            "case": recording.name,
             "findings": [
-                {
-                    "cause": item.cause,
-                    "subject": item.subject.model_dump(),
-                    "confidence": item.confidence,
-                    "headline": item.headline,
-                }
-                for item in diagnosis.findings
+                {key: found[key] for key in ("cause", "subject", "confidence", "headline")}
+                for found in report["findings"]
             ],
-            "remarks": diagnosis.remarks,
-            "cleared": [item.text for item in diagnosis.cleared],
-            "seconds": round(time.perf_counter() - begun, 4),
+            "unseen": [item["text"] for item in report["unseen"]],
+            "cleared": [item["text"] for item in report["cleared"]],
+            "remarks": report["remarks"],
+            "seconds": round(seconds, 3),
+            "requests": asked,
         }
+
+    def _choose(self, recording: Recording) -> None:
+        chosen = json.dumps({"case": recording.name, "now": True}).encode()
+        url = f"http://127.0.0.1:{self._kubernetes}/_case"
+        urllib.request.urlopen(urllib.request.Request(url, chosen, method="PUT"), timeout=20).close()
+
+    def _finding(self, recording: Recording) -> dict[str, Any]:
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            for incident in get(self._service.port, "/api/v1/incidents?limit=1000"):
+                labels = incident["alerts"][0]["labels"]
+                if labels["cluster"] == recording.cluster and incident["investigation"]["status"] == "finished":
+                    found: dict[str, Any] = get(self._service.port, f"/api/v1/incidents/{incident['id']}")
+                    return found
+            time.sleep(0.02)
+        raise SystemExit(f"{recording.name}: no answer within {PATIENCE:g} s")
+
+    @contextmanager
+    def _series(self, recording: Recording) -> Iterator[None]:
+        """A Prometheus with the series of the case."""
+        if not self._metrics:
+            yield
+            return
+        data, text = self._folder / "tsdb", self._folder / "series.om"
+        shutil.rmtree(data, ignore_errors=True)
+        end = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        written = [sys.executable, str(self._tools / "metrics.py"), str(recording.file), "--end", end]
+        with text.open("wb") as output:
+            subprocess.run(written, stdout=output, check=True)
+        promtool = ["promtool", "tsdb", "create-blocks-from", "openmetrics", str(text), str(data)]
+        subprocess.run(promtool, stdout=subprocess.DEVNULL, check=True)
+        config = self._folder / "prometheus.yml"
+        config.write_text("{}")
+        command = [
+            "prometheus",
+            f"--config.file={config}",
+            f"--storage.tsdb.path={data}",
+            f"--web.listen-address=127.0.0.1:{self._prometheus}",
+            "--storage.tsdb.retention.time=10y",
+        ]
+        with running(command, self._prometheus):
+            yield
+
+
+def _moment(text: str) -> float:
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def read(folder: Path, only: set[str]) -> list[Recording]:
+    """The cases of a folder, in order."""
+    found = []
+    for file in sorted(folder.glob("*.json.gz")):
+        case = json.loads(gzip.decompress(file.read_bytes()))
+        if not only or case["case"] in only:
+            found.append(Recording(file, case["case"], case["query"], case["namespace"]))
+    return found
+
+
+async def play(recordings: Sequence[Recording], cases: Path, lanes: int, metrics: bool) -> list[dict[str, Any]]:
+    """All cases, over some lanes."""
+    waiting = iter(recordings)
+    results: list[dict[str, Any]] = []
+    tools = cases.resolve().parent
+
+    async def drive(lane: Lane) -> None:
+        for recording in waiting:
+            results.append(await asyncio.to_thread(lane.answer, recording))
+            print(f"\r  {len(results)} of {len(recordings)}", end="", file=sys.stderr, flush=True)
+
+    with ExitStack() as stack:
+        names = [recording.cluster for recording in recordings]
+        opened = [Lane(stack, tools, cases, names, metrics) for _ in range(lanes)]
+        async with asyncio.TaskGroup() as group:
+            for lane in opened:
+                group.create_task(drive(lane))
+    print(file=sys.stderr)
+    return sorted(results, key=lambda result: str(result["case"]))
 
 
 def main() -> None:
-    """Diagnose a folder of cases."""
+    """Play the cases, write the results, print the score."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", type=Path)
-    parser.add_argument("results", type=Path)
+    parser.add_argument("--truth", type=Path, help="what was broken in each case; truth.json beside the folder")
+    parser.add_argument("--results", type=Path, default=Path("diagnosis.jsonl"))
     parser.add_argument("--only", type=Path, help="a file with the names of the cases to take, one a line")
+    parser.add_argument("--lanes", type=int, default=2, help="cases at the same time")
+    parser.add_argument("--no-metrics", action="store_true", help="without Prometheus")
     options = parser.parse_args()
-    only = set(options.only.read_text().split()) if options.only else set()
-    with options.results.open("w") as output:
-        for line in results(options.cases, only):
-            output.write(json.dumps(line, default=str) + "\n")
+    if not options.no_metrics and (missing := [name for name in SHARE if not shutil.which(name)]):
+        raise SystemExit(f"{' and '.join(missing)} not installed: make setup, or --no-metrics")
+    recordings = read(options.cases, set(options.only.read_text().split()) if options.only else set())
+    if not recordings:
+        raise SystemExit(f"no cases in {options.cases}")
+    results = asyncio.run(play(recordings, options.cases, options.lanes, not options.no_metrics))
+    options.results.write_text("".join(json.dumps(result) + "\n" for result in results))
+    print(f"  {len(results)} cases in {options.results}")
+    truth = options.truth or options.cases.resolve().parent / "truth.json"
+    if truth.exists():
+        score = [sys.executable, str(options.cases.resolve().parent / "score.py"), str(options.results)]
+        score += ["--truth", str(truth), "--cases", str(options.cases)]
+        subprocess.run([*score, *(("--only", str(options.only)) if options.only else ())], check=True)
 
 
 if __name__ == "__main__":

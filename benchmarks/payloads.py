@@ -24,7 +24,7 @@ def alert(name: str, number: int, started: str, **labels: str) -> dict[str, Any]
         },
         "startsAt": started,
         "endsAt": "0001-01-01T00:00:00Z",
-        "generatorURL": "http://prometheus:9090/graph?g0.expr=sum+by+%28namespace%2C+pod%29&g0.tab=1",
+        "generatorURL": "http://prometheus:9090/graph?g0.expr=kube_pod_status_ready+%3D%3D+0&g0.tab=1",
         "fingerprint": f"{number:016x}",
     }
 

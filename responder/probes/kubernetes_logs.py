@@ -55,8 +55,8 @@ class KubernetesLogs(Probe):
     """The end of the logs of a workload's, a selector's or a namespace's containers, the unhealthy first.
 
     `previous` asks for the log before the last restart: `auto` where there was one. `grep` (RE2) keeps the
-    lines that match. Of pods that share an owner the first `max_alike` are read: what they write is alike. `value`
-    is how many lines of trouble there are.
+    lines that match. Of pods that share an owner the first `max_alike` are read: what they write is alike; of all
+    logs the first `max_logs`. `value` is how many lines of trouble there are.
     """
 
     workload: KubeName = ""
@@ -69,7 +69,8 @@ class KubernetesLogs(Probe):
     since: Duration | None = None
     previous: Literal["auto", "never", "only"] = "auto"
     max_pods: int = Field(default=6, ge=1, le=100)
-    max_alike: int = Field(default=4, ge=1, le=100)
+    max_alike: int = Field(default=100, ge=1, le=100)
+    max_logs: int = Field(default=100, ge=1, le=200)
     only_unhealthy: bool = False
 
     async def run(self, inquiry: Inquiry, clients: Clients) -> Observation:
@@ -79,7 +80,7 @@ class KubernetesLogs(Probe):
         if self.only_unhealthy:
             pods = [pod for pod in pods if unhealthy(pod) or restarts(pod)]
         chosen = self._chosen(pods)
-        wanted = [item for pod in chosen for item in self._wanted(pod)]
+        wanted = [item for pod in chosen for item in self._wanted(pod)][: self.max_logs]
         patience = inquiry.seconds * _PATIENCE
         async with asyncio.TaskGroup() as tasks:
             reading = [tasks.create_task(self._read(clients.kubernetes, namespace, item, patience)) for item in wanted]
@@ -94,7 +95,9 @@ class KubernetesLogs(Probe):
             empty=not any(log.lines for log in logs),
             facts=tuple(_facts(logs)),
             value=float(sum(found.count for log in logs for found in log.groups)),
-            truncated="; ".join(filter(None, (unread, *self._left_out(len(pods), len(chosen), logs)))),
+            truncated="; ".join(
+                filter(None, (unread, *self._left_out(len(pods), len({item.pod for item in wanted}), logs)))
+            ),
             gaps=tuple(Gap(what=str(item), reason=said.reason, message=str(said)[:256]) for item, said in troubles),
         )
 
