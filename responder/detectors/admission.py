@@ -12,6 +12,7 @@ from responder.detectors import Case
 from responder.detectors._scene import Scene
 from responder.detectors._writing import CERTAIN, LIKELY, because, found, listed, quote
 from responder.model.finding import Because, Cause, Cleared, Finding
+from responder.model.graph import declared_ports
 from responder.model.kubernetes import Object, mapping, quantity
 from responder.model.subject import Subject
 
@@ -250,11 +251,24 @@ def _full(scene: Scene, cause: Cause) -> Iterator[tuple[Object, str]]:
                 yield quota, name
 
 
+def _too_small(scene: Scene) -> Iterator[tuple[Object, str]]:
+    """Quotas of storage that leave less than what a volume has that waits for its claim, as (quota, resource)."""
+    waiting = [volume for volume in scene.picture.all("PersistentVolume") if volume.status.get("phase") == "Available"]
+    sizes = [quantity(mapping(volume.spec.get("capacity")).get("storage")) or 0.0 for volume in waiting]
+    for quota in scene.picture.all("ResourceQuota", scene.namespace):
+        used = mapping(quota.status.get("used"))
+        for name, limit in mapping(quota.status.get("hard")).items():
+            left = (quantity(limit) or 0.0) - (quantity(used.get(name)) or 0.0)
+            if name.endswith("requests.storage") and any(size > left for size in sizes):
+                yield quota, name
+
+
 def _missing_services(scene: Scene) -> Iterator[Finding]:
     """A full quota of services explains why a service that others are told to call does not exist."""
     missing = scene.absent_services()
     for quota, _ in _full(scene, SERVICES):
         if not missing:
+            yield from _unserved(scene, quota)
             return
         name, workload, callers = missing[0]
         yield found(
@@ -277,23 +291,45 @@ def _missing_services(scene: Scene) -> Iterator[Finding]:
         return
 
 
+def _unserved(scene: Scene, quota: Object) -> Iterator[Finding]:
+    """A full quota of services explains why a workload that listens has no service, where the others have one."""
+    listening = [item for item in scene.graph.workloads if declared_ports(item.template_containers)]
+    without = [item for item in listening if not scene.graph.services_of(item)]
+    if not without or len(without) == len(listening) or not scene.knows_all("Service"):
+        return
+    names = listed(item.subject for item in without)
+    yield found(
+        SERVICES,
+        Subject(kind="Namespace", name=scene.namespace),
+        LIKELY,
+        f"The quota {quota.name} of namespace {scene.namespace} allows no more services ({_usage(quota)}), and {names} "
+        "has none",
+        [
+            because(f"ResourceQuota {quota.name}: {_usage(quota)}", quota),
+            because(f"{names} listens on a port, and no Service selects its pods", *without[:3]),
+        ],
+        next_steps=[f"kubectl -n {scene.namespace} describe resourcequota {quota.name}"],
+        suffering=[item.subject for item in without],
+    )
+
+
 def _missing_claims(scene: Scene) -> Iterator[Finding]:
-    """A full quota of storage explains why a claim that pods name does not exist."""
+    """A quota of storage that is used up, or too small, explains why a claim that pods name does not exist."""
     if not scene.knows_all("PersistentVolumeClaim"):
         return
     for workload in scene.graph.workloads:
         absent = [name for name in scene.claims_of(workload) if not scene.claim(name)]
         if not absent or not scene.ails(workload):
             continue
-        for quota, resource in _full(scene, STORAGE):
+        for quota, resource in (*_full(scene, STORAGE), *_too_small(scene)):
             yield found(
                 STORAGE,
                 Subject(kind="Namespace", name=scene.namespace),
                 LIKELY,
-                f"The quota {quota.name} of namespace {scene.namespace} is used up ({_usage(quota)}), and the claim "
-                f"{absent[0]} that {workload.subject} needs does not exist",
+                f"The quota {quota.name} of namespace {scene.namespace} leaves too little ({_usage(quota)}), and the "
+                f"claim {absent[0]} that {workload.subject} needs does not exist",
                 [
-                    because(f"ResourceQuota {quota.name}: {resource} is used up: {_usage(quota)}", quota),
+                    because(f"ResourceQuota {quota.name}: {resource} leaves too little: {_usage(quota)}", quota),
                     because(f"{workload.subject} uses the claim {absent[0]}, which does not exist", workload),
                 ],
                 next_steps=[f"kubectl -n {scene.namespace} describe resourcequota {quota.name}"],

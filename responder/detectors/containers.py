@@ -3,16 +3,17 @@
 Exit codes: 128 + n is the signal n (bash(1)); 125 to 127 are the runtime's and the shell's.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
 from responder.detectors import Case
 from responder.detectors._scene import Scene
-from responder.detectors._writing import CERTAIN, LIKELY, POSSIBLE, because, found, plural, quote
+from responder.detectors._writing import CERTAIN, LIKELY, POSSIBLE, because, found, listed, plural, quote
 from responder.model.failures import Failure, FailureKind, failure
 from responder.model.finding import Because, Cause, Cleared, Confidence, Finding
-from responder.model.kubernetes import Container, Pod, mapping, mappings, time, whole
+from responder.model.kubernetes import Container, Object, Pod, mapping, mappings, time, whole
 from responder.model.subject import Subject
 
 RECENT = timedelta(hours=1)
@@ -150,6 +151,9 @@ _EXIT = {
 }
 
 
+_AT_START = re.compile(r"init was OOM-killed|memory limit too low")
+
+
 @dataclass(frozen=True)
 class Ended:
     """A container that ended not long ago, and why it matters: it is down, or was restarted."""
@@ -167,6 +171,8 @@ def detect(case: Case) -> Iterator[Finding | Cleared]:
         findings = [_explained(scene, ended) for ended in _ended(scene, pod)]
         if (evicted := _evicted(scene, pod)) is not None:
             findings.append(evicted)
+        if not pod.ready and (killed := _killed_at_start(scene, pod)) is not None:
+            findings.append(killed)
         for finding in findings:
             key = (finding.cause, str(finding.subject))
             if key not in told:
@@ -194,6 +200,22 @@ def _ended(scene: Scene, pod: Pod) -> Iterator[Ended]:
         late = finished is not None and scene.now - finished < RECENT
         if (last or down) and (down or (container.restarts and (late or not container.ready))):
             yield Ended(pod, container, code, str(last.get("reason") or ""))
+
+
+def _killed_at_start(scene: Scene, pod: Pod) -> Finding | None:
+    """A limit too low even for what starts the container: the runtime says so (runc, libcontainer/process_linux.go)."""
+    subject = scene.responsible(pod)
+    states = [state for container in pod.containers for state in (container.waiting, container.terminated)]
+    said: list[tuple[str, Object]] = [(str(state.get("message") or ""), pod) for state in states]
+    said += [(event.message, event) for event in scene.picture.events(pod) if event.warning]
+    for text, source in said:
+        if _AT_START.search(text):
+            limits = [limit for container in pod.containers if (limit := container.limit("memory"))]
+            headline = f"{subject} is killed for its memory limit of {listed(limits)} before its container has started"
+            steps = [f"kubectl -n {pod.namespace} set resources {subject} --limits=memory=…"]
+            reasons = [because(f"pod/{pod.name}: {quote(text)}", source)]
+            return found(OOM, subject, CERTAIN, headline, reasons, next_steps=steps, since=pod.created)
+    return None
 
 
 def _explained(scene: Scene, ended: Ended) -> Finding:

@@ -16,7 +16,7 @@ from responder.detectors._scene import Scene
 from responder.detectors._writing import LIKELY, POSSIBLE, because, found, listed, plural
 from responder.model.evidence import Chart, Series
 from responder.model.finding import Because, Cause, Cleared, Finding
-from responder.model.numbers import shown
+from responder.model.numbers import plain, shown
 from responder.model.subject import Subject
 
 OVERLOAD = Cause(
@@ -34,12 +34,28 @@ SLOW = Cause(
     confirm="The latency of the service and of those it calls; curl from a pod of another node; tc qdisc",
     fix="Restart the pod on another node; look at the node's network and at what limits the pod's traffic",
 )
-CAUSES = (OVERLOAD, SLOW)
+NODE_SLOW = Cause(
+    slug="node-network-delay",
+    title="The network of a node is slow",
+    meaning="Calls to pods of one node take many times as long as before, those to other nodes do not.",
+    confirm="ping the node from another one; tc qdisc show on the node; its network interface's errors",
+    fix="Drain the node; repair its network",
+)
+NODE_LOSS = Cause(
+    slug="node-network-packet-loss",
+    title="The network of a node loses packets",
+    meaning="The node has to send many times as many TCP segments again as before; calls to its pods take long.",
+    confirm="node_netstat_Tcp_RetransSegs of the node; ping -c 100 from another node; its network interface's errors",
+    fix="Drain the node; repair its network",
+)
+CAUSES = (OVERLOAD, SLOW, NODE_SLOW, NODE_LOSS)
 
 THROTTLED = 0.2
 """A share of the time in which the kernel made a container wait that people notice."""
 TIMES = 3.0
 """So many times as much as before is a shift; a metric doubles for many harmless reasons."""
+RESENT = 1.0
+"""TCP segments a second that are sent again."""
 SLOWER = 0.04
 """Seconds of latency that people notice."""
 CALM = 1 / 4
@@ -50,6 +66,7 @@ STRETCH = 3
 _ROLES: Mapping[str, re.Pattern[str]] = {
     "throttled": re.compile(r"cfs_throttled_(?:seconds|periods)"),
     "cpu": re.compile(r"cpu_usage_seconds|cpu_usage:"),
+    "retransmits": re.compile(r"Tcp_RetransSegs|tcp_retrans"),
     "latency": re.compile(r"request_duration|latency|response_time|processing_duration"),
 }
 _SCALE: Mapping[str, float] = {"milliseconds": 0.001, "ms": 0.001}
@@ -57,9 +74,9 @@ _SCALE: Mapping[str, float] = {"milliseconds": 0.001, "ms": 0.001}
 
 @dataclass(frozen=True)
 class Shift:
-    """How a workload's metric was before, how bad it became, since when, and the evidence."""
+    """How a metric of a workload or node was before, how bad it became, since when, and the evidence."""
 
-    workload: Subject
+    of: Subject
     before: float
     worst: float
     since: datetime
@@ -82,11 +99,10 @@ def detect(case: Case) -> Iterator[Finding | Cleared]:
     }
     worst = sorted(burning, key=lambda item: item.before - item.worst)
     for item in worst:
-        yield _overloaded(item, shifts["cpu"].get(item.workload), slow)
-    burnt = {item.workload for item in worst}
-    for item in _origins(scene, slow):
-        if not burnt:
-            yield _delayed(scene, item, slow)
+        yield _overloaded(item, shifts["cpu"].get(item.of), slow)
+    burnt = {item.of for item in worst}
+    if not burnt:
+        yield from _networks(scene, shifts, slow)
     if any(shifts.values()) and not burnt and not slow:
         metrics = max(shifts.values(), key=len)
         names = {item.evidence for found_ in shifts.values() for item in found_.values()}
@@ -104,14 +120,14 @@ def _shifts(case: Case, role: str) -> Mapping[Subject, Shift]:
             continue
         scale = _SCALE.get(chart.unit, 1.0)
         for series in chart.series:
-            workload = _workload(case.scene, series)
-            shift = _shift(series, workload, scale, evidence) if workload else None
-            if shift and (shift.workload not in shifts or shift.worst > shifts[shift.workload].worst):
-                shifts[shift.workload] = shift
+            of = _node(case.scene, series) if role == "retransmits" else _workload(case.scene, series)
+            shift = _shift(series, of, scale, evidence) if of else None
+            if shift and (shift.of not in shifts or shift.worst > shifts[shift.of].worst):
+                shifts[shift.of] = shift
     return shifts
 
 
-def _shift(series: Series, workload: Subject, scale: float, evidence: str) -> Shift | None:
+def _shift(series: Series, of: Subject, scale: float, evidence: str) -> Shift | None:
     """The calm beginning against the worst stretch after it; None where the series is too short to tell."""
     values = [value * scale for _, value in series.points if math.isfinite(value)]
     calm = max(STRETCH, int(len(values) * CALM))
@@ -120,7 +136,7 @@ def _shift(series: Series, workload: Subject, scale: float, evidence: str) -> Sh
     stretches = [statistics.median(values[at : at + STRETCH]) for at in range(calm, len(values) - STRETCH + 1)]
     at, worst = max(enumerate(stretches, start=calm), key=lambda item: item[1])
     return Shift(
-        workload, statistics.median(values[:calm]), worst, datetime.fromtimestamp(series.points[at][0], UTC), evidence
+        of, statistics.median(values[:calm]), worst, datetime.fromtimestamp(series.points[at][0], UTC), evidence
     )
 
 
@@ -132,6 +148,50 @@ def _workload(scene: Scene, series: Series) -> Subject | None:
         return scene.responsible(pod)
     wanted = [labels.get(name) for name in ("destination_workload", "workload", "deployment", "service", "app")]
     return next((item.subject for item in scene.graph.workloads if item.name in wanted), None)
+
+
+def _node(scene: Scene, series: Series) -> Subject | None:
+    names = (series.labels.get("node"), series.labels.get("nodename"), series.labels.get("instance", "").split(":")[0])
+    return next((node.subject for node in scene.picture.all("Node") if node.name in names), None)
+
+
+def _networks(
+    scene: Scene, shifts: Mapping[str, Mapping[Subject, Shift]], slow: Mapping[Subject, Shift]
+) -> Iterator[Finding]:
+    """What became slow without burning CPU: by the node that it shares, and by workload."""
+    origins = _origins(scene, slow)
+    for item in shifts["retransmits"].values():
+        if slow and item.worst >= RESENT and item.times >= TIMES:
+            headline = (
+                f"{item.of} sends {plain(item.worst)} TCP segments a second again, before it was {plain(item.before)}"
+            )
+            reasons = [because(headline, item.evidence), *_latency(slow)]
+            yield found(NODE_LOSS, item.of, POSSIBLE, headline, reasons, suffering=slow, since=item.since)
+    shared = _shared_node(scene, origins, shifts["latency"], slow)
+    if shared is not None:
+        names = listed(item.of for item in origins)
+        headline = f"Calls to {names} became slow together; they all run on {shared}, what runs on other nodes did not"
+        since = min(item.since for item in origins)
+        yield found(NODE_SLOW, shared, POSSIBLE, headline, _latency(slow), suffering=slow, since=since)
+    for item in origins:
+        yield _delayed(scene, item, slow)
+
+
+def _shared_node(
+    scene: Scene, origins: Sequence[Shift], known: Mapping[Subject, Shift], slow: Mapping[Subject, Shift]
+) -> Subject | None:
+    """The one node that everything slow runs on, where there is more than one such thing, and others elsewhere."""
+    places = {item.of: _nodes_of(scene, item.of) for item in known.values()}
+    together = set().union(*(places[item.of] for item in origins))
+    elsewhere = any(place - together for name, place in places.items() if name not in slow)
+    if len(origins) < 2 or len(together) != 1 or not elsewhere:
+        return None
+    node = scene.picture.get("Node", "", together.pop())
+    return node.subject if node else None
+
+
+def _nodes_of(scene: Scene, workload: Subject) -> set[str]:
+    return {pod.node for pod in scene.pods if scene.responsible(pod) == workload and pod.node}
 
 
 def _origins(scene: Scene, slow: Mapping[Subject, Shift]) -> Sequence[Shift]:
@@ -148,37 +208,35 @@ def _origins(scene: Scene, slow: Mapping[Subject, Shift]) -> Sequence[Shift]:
 
 def _overloaded(item: Shift, cpu: Shift | None, slow: Mapping[Subject, Shift]) -> Finding:
     headline = (
-        f"{item.workload} burns CPU until it is throttled: it is made to wait {round(100 * item.worst)} % of the time, "
+        f"{item.of} burns CPU until it is throttled: it is made to wait {round(100 * item.worst)} % of the time, "
         f"before it was {round(100 * item.before)} %"
     )
-    reasons = [because(f"{item.workload} throttled: {_course(item, 'ratio')}", item.evidence)]
+    reasons = [because(f"{item.of} throttled: {_course(item, 'ratio')}", item.evidence)]
     if cpu:
-        reasons.append(because(f"CPU of {item.workload}: {_course(cpu, 'cores')}", cpu.evidence))
+        reasons.append(because(f"CPU of {item.of}: {_course(cpu, 'cores')}", cpu.evidence))
     reasons += _latency(slow)
     return found(
-        OVERLOAD, item.workload, LIKELY, headline, reasons, suffering=slow, since=item.since,
-        next_steps=[f"kubectl -n {item.workload.namespace} top pod --containers"],
+        OVERLOAD, item.of, LIKELY, headline, reasons, suffering=slow, since=item.since,
+        next_steps=[f"kubectl -n {item.of.namespace} top pod --containers"],
     )  # fmt: skip
 
 
 def _delayed(scene: Scene, item: Shift, slow: Mapping[Subject, Shift]) -> Finding:
-    callers = [name for name in slow if name != item.workload]
-    headline = (
-        f"Calls to {item.workload} take {shown(item.worst, 'seconds')}, before it was {shown(item.before, 'seconds')}"
-    )
+    callers = [name for name in slow if name != item.of]
+    headline = f"Calls to {item.of} take {shown(item.worst, 'seconds')}, before it was {shown(item.before, 'seconds')}"
     if callers:
         headline += f"; {listed(callers)} wait for it"
-    reasons = _latency({item.workload: item, **slow})
-    reasons.append(because(f"nothing that {item.workload} calls became slower, and it is not throttled", item.evidence))
+    reasons = _latency({item.of: item, **slow})
+    reasons.append(because(f"nothing that {item.of} calls became slower, and it is not throttled", item.evidence))
     return found(
-        SLOW, item.workload, POSSIBLE, headline, reasons, suffering=callers, since=item.since,
+        SLOW, item.of, POSSIBLE, headline, reasons, suffering=callers, since=item.since,
         next_steps=[f"kubectl -n {scene.namespace} get pods -o wide"],
     )  # fmt: skip
 
 
 def _latency(slow: Mapping[Subject, Shift]) -> list[Because]:
     return [
-        because(f"latency of {item.workload}: {_course(item, 'seconds')}", item.evidence)
+        because(f"latency of {item.of}: {_course(item, 'seconds')}", item.evidence)
         for item in sorted(slow.values(), key=lambda item: -item.times)[:3]
     ]
 

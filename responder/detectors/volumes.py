@@ -19,7 +19,9 @@ from responder.model.subject import Subject
 _REFERENCE = "https://kubernetes.io/docs/concepts/storage/persistent-volumes/"
 
 
-def _cause(slug: str, title: str, meaning: str, fix: str, *, generic: bool = False) -> Cause:
+def _cause(
+    slug: str, title: str, meaning: str, fix: str, *, generic: bool = False, symptom_of: tuple[str, ...] = ()
+) -> Cause:
     return Cause(
         slug=slug,
         title=title,
@@ -28,6 +30,7 @@ def _cause(slug: str, title: str, meaning: str, fix: str, *, generic: bool = Fal
         fix=fix,
         reference=_REFERENCE,
         generic=generic,
+        symptom_of=symptom_of,
     )
 
 
@@ -84,6 +87,7 @@ MISSING = _cause(
     "The claim does not exist",
     "The template names a PersistentVolumeClaim that is not there.",
     "Create the claim, or correct the name",
+    symptom_of=("namespace-storage-quota-exceeded",),
 )
 MOUNT = _cause(
     "volume-mount-failed",

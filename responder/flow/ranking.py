@@ -29,16 +29,17 @@ def ranked(findings: Iterable[Finding], causes: Mapping[str, Cause], case: Case)
 
 
 def _overshadowed(finding: Finding, everything: Sequence[Finding], causes: Mapping[str, Cause]) -> bool:
-    """Whether another finding, no less sure, explains this one: its object suffers from the other's, or its
-    cause is known to follow from the other's.
+    """Whether another finding explains this one: its object suffers from the other's, or its cause is known to
+    follow from the other's. Then the other may be a little less sure: that something is missing is easily seen.
     """
     cause = causes.get(finding.cause)
     generic = bool(cause and cause.generic)
     for other in everything:
-        if other is finding or _SURENESS[other.confidence] > _SURENESS[finding.confidence]:
-            continue
-        if cause and other.cause in cause.symptom_of:
+        doubt = _SURENESS[other.confidence] - _SURENESS[finding.confidence]
+        if other is not finding and doubt <= 1 and cause and other.cause in cause.symptom_of:
             return True
+        if other is finding or doubt > 0:
+            continue
         if _suffers(finding.subject, other) and not _suffers(other.subject, finding):
             of_generic = other.cause in causes and causes[other.cause].generic
             if generic or not of_generic:

@@ -120,6 +120,28 @@ def test_what_is_as_usual_or_too_small_is_no_finding(charts: dict[str, Chart]) -
     assert cases.findings(shifts.detect, shop(**charts)) == []
 
 
+def test_slow_calls_to_pods_of_one_node_alone_are_blamed_on_the_node() -> None:
+    objects = [*workload("front"), *workload("cart"), *workload("store")]
+    for item in objects:
+        if item["kind"] == "Pod":
+            item["spec"] = {**item["spec"], "nodeName": "one" if "front" not in item["metadata"]["name"] else "two"}  # type: ignore[dict-item, index]
+    objects += [{"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}} for name in ("one", "two")]
+    for item in objects:
+        if item["kind"] == "Pod":
+            name = str(item["metadata"]["name"]).split("-")[0]  # type: ignore[index]
+            item["metadata"]["ownerReferences"] = [  # type: ignore[index]
+                {"kind": "Deployment", "name": name, "controller": True, "apiVersion": "apps/v1"}
+            ]
+    case = cases.case(objects, whole=("Pod", "Deployment", "Service"))
+    told = [of_workload(3, 200, "cart"), of_workload(3, 300, "store"), of_workload(5, 5, "front")]
+    seen = {"latency": evidence("latency", chart(LATENCY, *told, unit="milliseconds"))}
+    first, *_ = cases.findings(
+        shifts.detect, Case(case.target, case.alerts, case.started_at, case.now, {**case.evidence, **seen})
+    )
+    assert (first.cause, str(first.subject)) == ("node-network-delay", "node/one")
+    assert first.confidence is Confidence.POSSIBLE
+
+
 def test_one_outlier_is_no_shift() -> None:
     points = tuple((at, 900.0 if number == 30 else 3.0) for number, (at, _) in enumerate(course(0, 0).points))
     one = Series(labels={"namespace": cases.NAMESPACE, "destination_workload": "store"}, points=points)
