@@ -80,7 +80,8 @@ class KubernetesLogs(Probe):
         if self.only_unhealthy:
             pods = [pod for pod in pods if unhealthy(pod) or restarts(pod)]
         chosen = self._chosen(pods)
-        wanted = [item for pod in chosen for item in self._wanted(pod)][: self.max_logs]
+        there = [item for pod in chosen for item in self._wanted(pod)]
+        wanted = there[: self.max_logs]
         patience = inquiry.seconds * _PATIENCE
         async with asyncio.TaskGroup() as tasks:
             reading = [tasks.create_task(self._read(clients.kubernetes, namespace, item, patience)) for item in wanted]
@@ -96,7 +97,9 @@ class KubernetesLogs(Probe):
             facts=tuple(_facts(logs)),
             value=float(sum(found.count for log in logs for found in log.groups)),
             truncated="; ".join(
-                filter(None, (unread, *self._left_out(len(pods), len({item.pod for item in wanted}), logs)))
+                filter(
+                    None, (unread, *self._left_out(len(pods), len(pods) - len(chosen), len(there) - len(wanted), logs))
+                )
             ),
             gaps=tuple(Gap(what=str(item), reason=said.reason, message=str(said)[:256]) for item, said in troubles),
         )
@@ -185,9 +188,11 @@ class KubernetesLogs(Probe):
                 chosen.append(pod)
         return chosen[: self.max_pods]
 
-    def _left_out(self, pods: int, read: int, logs: Sequence[ContainerLog]) -> Iterator[str]:
-        if pods > read:
-            yield f"the logs of {pods - read} of {pods} pods were not read"
+    def _left_out(self, pods: int, unread: int, cut_off: int, logs: Sequence[ContainerLog]) -> Iterator[str]:
+        if unread:
+            yield f"the logs of {unread} of {pods} pods were not read"
+        if cut_off:
+            yield f"{cut_off} more logs were not read"
         if cut := sum(log.truncated for log in logs):
             yield f"of {cut} logs there is more than the last {self.tail} lines read and {KEPT_LINES} kept"
 
