@@ -9,12 +9,13 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 UNIT := not integration and not e2e and not browser and not kubernetes
 FAULT ?= crash_loop
+CASES ?= ../shared/opsbench/cases
 ARGS ?=
 
-.PHONY: help setup programs check test demo lint format docs lock bench clean
+.PHONY: help setup programs check test demo lint format docs lock bench bench-diagnosis clean
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) programs ## Prepare everything: .venv, and as root Debian's Prometheus, Alertmanager and Chromium
 
@@ -52,6 +53,9 @@ lock: $(INSTALLED) ## Renew constraints.txt with the newest versions that pyproj
 
 bench: $(INSTALLED) ## Measure speed and size side by side with the plainest thing that could work
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-diagnosis: $(INSTALLED) ## Play recorded cluster faults through the service: CASES=DIR, TRUTH=FILE
+	$(BIN)/python -m benchmarks.bench_diagnosis $(CASES) $(if $(TRUTH),--truth $(TRUTH)) $(ARGS)
 
 clean: ## Remove what the commands made, .venv included
 	rm -rf .venv build dist htmlcov .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -30,6 +30,8 @@ from benchmarks.harness import Running, configuration, free_port, post_all, requ
 from benchmarks.payloads import alert, body
 
 PATIENCE = 60.0
+SETTLED = 3.0
+"""Seconds in which a service that has started asks every cluster whether it is there; not part of any case."""
 SHARE = ("prometheus", "promtool")
 
 
@@ -164,21 +166,21 @@ def read(folder: Path, only: set[str]) -> list[Recording]:
 
 async def play(recordings: Sequence[Recording], cases: Path, lanes: int, metrics: bool) -> list[dict[str, Any]]:
     """All cases, over some lanes."""
-    waiting = iter(recordings)
     results: list[dict[str, Any]] = []
     tools = cases.resolve().parent
 
-    async def drive(lane: Lane) -> None:
-        for recording in waiting:
+    async def drive(lane: Lane, share: Sequence[Recording]) -> None:
+        for recording in share:
             results.append(await asyncio.to_thread(lane.answer, recording))
             print(f"\r  {len(results)} of {len(recordings)}", end="", file=sys.stderr, flush=True)
 
     with ExitStack() as stack:
-        names = [recording.cluster for recording in recordings]
-        opened = [Lane(stack, tools, cases, names, metrics) for _ in range(lanes)]
+        shares = [recordings[number::lanes] for number in range(lanes)]
+        opened = [Lane(stack, tools, cases, [item.cluster for item in share], metrics) for share in shares]
+        await asyncio.sleep(SETTLED)
         async with asyncio.TaskGroup() as group:
-            for lane in opened:
-                group.create_task(drive(lane))
+            for lane, share in zip(opened, shares, strict=True):
+                group.create_task(drive(lane, share))
     print(file=sys.stderr)
     return sorted(results, key=lambda result: str(result["case"]))
 

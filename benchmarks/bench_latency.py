@@ -11,6 +11,7 @@ import time
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from benchmarks.bench_storm import cluster, kubeconfig, messages
 from benchmarks.harness import configuration, free_port, post_all, request, running
@@ -39,7 +40,7 @@ def main(rounds: int) -> None:
             sent = request("/api/v1/alertmanager", body([alert("PodDown", number, now(), namespace=f"shop-{number}")]))
             posted = time.time()
             asyncio.run(post_all(port, [sent], 1))
-            told = []
+            told: list[dict[str, Any]] = []
             while not any(message["investigation"]["status"] == "finished" for message in told):
                 time.sleep(0.02)
                 told = [message for message in messages(sink) if message["at"] >= posted]

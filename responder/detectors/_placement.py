@@ -6,6 +6,7 @@ from responder.model.graph import matches
 from responder.model.kubernetes import Object, Pod, mapping, mappings, quantity
 
 _CONTROL_PLANE = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
+_HOSTNAME = "kubernetes.io/hostname"
 _UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
 Detail = tuple[str, Sequence[Object]]
 
@@ -37,7 +38,7 @@ class Placement:
 
     def selected(self, node: Object) -> bool:
         """Whether the node has the labels of the nodeSelector."""
-        return all(node.labels.get(key) == value for key, value in self.selector.items())
+        return all(_label(node, key) == value for key, value in self.selector.items())
 
     def preferred(self, node: Object) -> bool:
         """Whether the node satisfies the required node affinity: one of its terms."""
@@ -152,6 +153,11 @@ class Placement:
                     f"{resource}: {wanted:g} requested, the largest node {node.name} has {amount:g} allocatable",
                     [node],
                 )
+
+
+def _label(node: Object, key: str) -> str | None:
+    """A node's label; every kubelet sets the one of the hostname, so where it was not told it is the node's name."""
+    return node.labels.get(key, node.name if key == _HOSTNAME else None)
 
 
 def _tolerates(toleration: Mapping[str, object], taint: Mapping[str, object]) -> bool:

@@ -160,8 +160,9 @@ def _networks(
 ) -> Iterator[Finding]:
     """What became slow without burning CPU: by the node that it shares, and by workload."""
     origins = _origins(scene, slow)
+    hit = {node for name in slow for node in _nodes_of(scene, name)}
     for item in shifts["retransmits"].values():
-        if slow and item.worst >= RESENT and item.times >= TIMES:
+        if item.of.name in hit and item.worst >= RESENT and item.times >= TIMES:
             headline = (
                 f"{item.of} sends {plain(item.worst)} TCP segments a second again, before it was {plain(item.before)}"
             )
