@@ -59,7 +59,7 @@ FAULTS: Mapping[str, Fault] = {
     "database_issues": Fault(
         "a release of audit-service takes all connections of PostgreSQL",
         runbook="kubechat-database-issues",
-        cause="database-connections-exhausted",
+        cause="db-connection-exhaustion",
         subject=("StatefulSet", "postgres"),
     ),
 }

@@ -62,8 +62,8 @@ CAUSES = (MYSQL_LOGIN, LOGIN, MYSQL_PORT, DATABASE, SESSIONS, POOL, READ_ONLY)
 PORT = 3306
 _SERVER = re.compile(r"(?:^|[/-])(?:mysql|mariadb|percona|postgres(?:ql)?|mongo(?:db)?|redis|valkey|cockroach|mssql)\b")
 _LOGIN = re.compile(
-    r"access denied for user|password authentication failed|ER_ACCESS_DENIED|error 1045\b|role \"[^\"]*\" does not exist"
-    r"|login failed for user|SASL|WRONGPASS|NOAUTH|invalid username-password pair",
+    r"access denied for user|password authentication failed|ER_ACCESS_DENIED|error 1045\b"
+    r"|role \"[^\"]*\" does not exist|login failed for user|SASL|WRONGPASS|NOAUTH|invalid username-password pair",
     re.IGNORECASE,
 )
 _MYSQL = re.compile(r"mysql|mariadb|access denied for user|ER_ACCESS_DENIED|1045", re.IGNORECASE)
