@@ -1,6 +1,8 @@
 """The documentation says what the code does."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,3 +76,14 @@ def test_no_link_leads_nowhere(page: Path) -> None:
 
 def test_the_changelog_has_a_place_for_what_is_new() -> None:
     assert "## [Unreleased]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_the_example_of_a_runbook_passes_the_example_of_a_test(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "runbooks.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```yaml\n(apiVersion.*?)```", page, re.DOTALL)
+    assert len(examples) == 2
+    (tmp_path / "example.yaml").write_text("---\n".join(examples))
+    (tmp_path / "clusters" / "shop").mkdir(parents=True)
+    for command in (["check", str(tmp_path)], ["test", str(tmp_path), "--rules", str(tmp_path)]):
+        run = subprocess.run([sys.executable, "-m", "responder", *command], capture_output=True, text=True, timeout=60)
+        assert run.returncode == 0, run.stdout + run.stderr
