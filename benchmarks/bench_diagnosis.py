@@ -32,7 +32,7 @@ from benchmarks.payloads import alert, body
 PATIENCE = 60.0
 SETTLED = 3.0
 """Seconds in which a service that has started asks every cluster whether it is there; not part of any case."""
-SHARE = ("prometheus", "promtool")
+PROGRAMS = ("prometheus", "promtool")
 
 
 @dataclass(frozen=True)
@@ -61,14 +61,8 @@ class Lane:
         command = [sys.executable, str(tools / "kubesnap.py"), str(cases), "--port", str(self._kubernetes)]
         stack.enter_context(running(command, self._kubernetes, "/_cases"))
         prometheus = {"url": f"http://127.0.0.1:{self._prometheus}"} if metrics else {}
-        clusters = [
-            {
-                "name": name,
-                "kubernetes": {"kubeconfig": str(kubeconfig(self._folder, "case", self._kubernetes))},
-                "prometheus": prometheus,
-            }
-            for name in recordings
-        ]
+        kubernetes = {"kubeconfig": str(kubeconfig(self._folder, "case", self._kubernetes))}
+        clusters = [{"name": name, "kubernetes": kubernetes, "prometheus": prometheus} for name in recordings]
         port = free_port()
         self._service: Running = stack.enter_context(
             running(configuration(self._folder, port, clusters=clusters), port, log=self._folder / "log")
@@ -195,7 +189,7 @@ def main() -> None:
     parser.add_argument("--lanes", type=int, default=2, help="cases at the same time")
     parser.add_argument("--no-metrics", action="store_true", help="without Prometheus")
     options = parser.parse_args()
-    if not options.no_metrics and (missing := [name for name in SHARE if not shutil.which(name)]):
+    if not options.no_metrics and (missing := [name for name in PROGRAMS if not shutil.which(name)]):
         raise SystemExit(f"{' and '.join(missing)} not installed: make setup, or --no-metrics")
     recordings = read(options.cases, set(options.only.read_text().split()) if options.only else set())
     if not recordings:

@@ -10,7 +10,7 @@ import typer
 
 from responder import log
 from responder.app import outside
-from responder.clients import Clients
+from responder.clients import of_cluster
 from responder.clock import SystemClock
 from responder.flow.message import compose
 from responder.flow.once import Once
@@ -30,17 +30,11 @@ async def investigating(settings: Settings) -> AsyncIterator[Once]:
     log.configure("error", "console")
     metrics, clock = Metrics(), SystemClock()
     async with outside(settings, metrics, clock) as found:
-
-        def clients(cluster: str) -> Clients:
-            if cluster in found.clusters or len(found.clusters) > 1:
-                return found.clusters.get(cluster) or Clients(cluster, found.http)
-            return found.clusters[""]
-
         yield Once(
             rulebook=found.rules.current,
             probes=found.probes,
             detectors=found.detectors,
-            clients=clients,
+            clients=lambda cluster: of_cluster(found.clusters, cluster, found.http),
             clock=clock,
             metrics=metrics,
             severities=settings.incidents.severities,

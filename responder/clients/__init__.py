@@ -156,3 +156,14 @@ class Clients:
     def _absent(self, what: str, setting: str) -> Any:
         where = f" for cluster {self.cluster!r}" if self.cluster else ""
         raise Permanent(f"no {what} is configured{where}: set {setting}", Reason.NOT_CONFIGURED)
+
+
+def of_cluster(clusters: Mapping[str, Clients], cluster: str, http: Http) -> Clients:
+    """The clients of a cluster, where one named "" alone serves all; of one that is not configured every question
+    says so.
+    """
+    if cluster in clusters:
+        return clusters[cluster]
+    if len(clusters) == 1 and "" in clusters:
+        return clusters[""]
+    return Clients(cluster, http)

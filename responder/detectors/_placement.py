@@ -80,26 +80,17 @@ class Placement:
         those of the control plane left aside.
         """
         if self.selector and not any(map(self.selected, self.nodes)):
-            return "node-selector-mismatch", [(f"nodeSelector is {_shown(self.selector)}", [self.pod]), self._labels()]
+            return self._unselected()
         if self.affinity and not any(map(self.preferred, self.nodes)):
-            return "node-affinity-mismatch", [
-                (f"required node affinity is {self._terms()}", [self.pod]),
-                self._labels(),
-            ]
+            return self._unpreferred()
         matching = self.matching()
         workers = [node for node in self.nodes if not control_plane(node)]
         if workers and matching and all(control_plane(node) and self._closed(node) for node in matching):
             # what fits is closed to pods like this one, so it was never meant
             if self.affinity and not any(map(self.preferred, workers)):
-                return "node-affinity-mismatch", [
-                    (f"required node affinity is {self._terms()}", [self.pod]),
-                    self._labels(),
-                ]
+                return self._unpreferred()
             if self.selector and not any(map(self.selected, workers)):
-                return "node-selector-mismatch", [
-                    (f"nodeSelector is {_shown(self.selector)}", [self.pod]),
-                    self._labels(),
-                ]
+                return self._unselected()
         if not matching:
             return "node-affinity-mismatch", [("nodeSelector and node affinity exclude each other", [self.pod])]
         meant = [node for node in matching if not control_plane(node)] or matching
@@ -113,8 +104,12 @@ class Placement:
             return self._taint_cause(tainted), by_taint
         return self._of_free_nodes(said), list(self._sizes())
 
-    def _terms(self) -> str:
-        return "; or ".join(_term_shown(term) for term in self.affinity)
+    def _unselected(self) -> tuple[str, Sequence[Detail]]:
+        return "node-selector-mismatch", [(f"nodeSelector is {_shown(self.selector)}", [self.pod]), self._labels()]
+
+    def _unpreferred(self) -> tuple[str, Sequence[Detail]]:
+        terms = "; or ".join(_term_shown(term) for term in self.affinity)
+        return "node-affinity-mismatch", [(f"required node affinity is {terms}", [self.pod]), self._labels()]
 
     def _closed(self, node: Object) -> bool:
         return self.cordoned(node) or bool(self.untolerated(node))

@@ -243,24 +243,27 @@ def _usage(quota: Object) -> str:
 
 def _full(scene: Scene, cause: Cause) -> Iterator[tuple[Object, str]]:
     """Quotas of which a resource of this cause is used up, as (quota, resource)."""
-    for quota in scene.picture.all("ResourceQuota", scene.namespace):
-        used = mapping(quota.status.get("used"))
-        for name, limit in mapping(quota.status.get("hard")).items():
-            taken, most = quantity(used.get(name)), quantity(limit)
-            if _cause_of(name) is cause and taken is not None and most is not None and taken >= most:
-                yield quota, name
+    for quota, name, taken, most in _limits(scene):
+        if _cause_of(name) is cause and taken is not None and most is not None and taken >= most:
+            yield quota, name
 
 
 def _too_small(scene: Scene) -> Iterator[tuple[Object, str]]:
     """Quotas of storage that leave less than what a volume has that waits for its claim, as (quota, resource)."""
     waiting = [volume for volume in scene.picture.all("PersistentVolume") if volume.status.get("phase") == "Available"]
     sizes = [quantity(mapping(volume.spec.get("capacity")).get("storage")) or 0.0 for volume in waiting]
+    for quota, name, taken, most in _limits(scene):
+        left = (most or 0.0) - (taken or 0.0)
+        if name.endswith("requests.storage") and any(size > left for size in sizes):
+            yield quota, name
+
+
+def _limits(scene: Scene) -> Iterator[tuple[Object, str, float | None, float | None]]:
+    """What the namespace's quotas limit, as (quota, resource, used, limit); None where that is not told."""
     for quota in scene.picture.all("ResourceQuota", scene.namespace):
         used = mapping(quota.status.get("used"))
         for name, limit in mapping(quota.status.get("hard")).items():
-            left = (quantity(limit) or 0.0) - (quantity(used.get(name)) or 0.0)
-            if name.endswith("requests.storage") and any(size > left for size in sizes):
-                yield quota, name
+            yield quota, name, quantity(used.get(name)), quantity(limit)
 
 
 def _missing_services(scene: Scene) -> Iterator[Finding]:

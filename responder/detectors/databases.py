@@ -72,17 +72,17 @@ _NOT_THERE = (FailureKind.REFUSED, FailureKind.TIMED_OUT, FailureKind.UNREACHABL
 
 def detect(case: Case) -> Iterator[Finding | Cleared]:
     scene = case.scene
-    findings = [*_callers(scene), *_servers(scene), *_ports(scene)]
-    yield from findings
     servers = [item for item in scene.graph.workloads if _is_server(item)]
+    findings = [*_callers(scene, servers), *_servers(scene, servers), *_ports(scene)]
+    yield from findings
     if servers and scene.logs and not findings:
         names = listed(item.subject for item in servers)
         yield Cleared(text=f"databases ({names}; nobody complains of them)", evidence=servers[0].evidence)
 
 
-def _callers(scene: Scene) -> Iterator[Finding]:
+def _callers(scene: Scene, servers: Sequence[Object]) -> Iterator[Finding]:
     """What is wrong with the settings or the pool of those that call."""
-    for workload, told in _by_workload(scene, FailureKind.AUTHENTICATION):
+    for workload, told in _by_workload(scene, FailureKind.AUTHENTICATION, servers):
         if words := [item for item in told if _LOGIN.search(item.failure.text)]:
             mysql = any(_MYSQL.search(item.failure.text) for item in words)
             title = "MySQL" if mysql else "the database"
@@ -91,14 +91,14 @@ def _callers(scene: Scene) -> Iterator[Finding]:
                 MYSQL_LOGIN if mysql else LOGIN, workload, LIKELY, headline, _quoted(words),
                 next_steps=[f"kubectl -n {scene.namespace} get {workload} -o yaml | grep -B2 -A6 -i -E 'user|pass'"],
             )  # fmt: skip
-    for workload, told in _by_workload(scene, FailureKind.NO_SUCH_DATABASE):
+    for workload, told in _by_workload(scene, FailureKind.NO_SUCH_DATABASE, servers):
         yield found(DATABASE, workload, LIKELY, f"{workload}: {quote(told[0].failure.text)}", _quoted(told))
-    for workload, told in _by_workload(scene, FailureKind.POOL_EXHAUSTED):
+    for workload, told in _by_workload(scene, FailureKind.POOL_EXHAUSTED, servers):
         headline = f"The connection pool of {workload} is exhausted: {quote(told[0].failure.text)}"
         yield found(POOL, workload, POSSIBLE, headline, _quoted(told))
 
 
-def _servers(scene: Scene) -> Iterator[Finding]:
+def _servers(scene: Scene, servers: Sequence[Object]) -> Iterator[Finding]:
     """What is wrong with a server, as those that call it or the server itself say."""
     for kind, cause, words in (
         (FailureKind.TOO_MANY_CONNECTIONS, SESSIONS, "takes no more connections"),
@@ -107,7 +107,7 @@ def _servers(scene: Scene) -> Iterator[Finding]:
         told = [item for item in scene.complaints if item.failure.kind is kind]
         by_server: dict[Subject, list[Complaint]] = {}
         for item in told:
-            if server := _server_of(scene, item):
+            if server := _server_of(scene, item, servers):
                 by_server.setdefault(server, []).append(item)
         for server, complaints in by_server.items():
             callers = list(dict.fromkeys(item.workload for item in complaints if item.workload != server))
@@ -151,17 +151,20 @@ def _wrong_port(
     return found(MYSQL_PORT, workload, CERTAIN if own and complaints else LIKELY, headline, reasons)
 
 
-def _by_workload(scene: Scene, kind: FailureKind) -> Iterator[tuple[Subject, Sequence[Complaint]]]:
+def _by_workload(
+    scene: Scene, kind: FailureKind, servers: Sequence[Object]
+) -> Iterator[tuple[Subject, Sequence[Complaint]]]:
     """The complaints of one kind by who has them, servers left out: those tell of their callers' failures."""
-    servers = {item.subject for item in scene.graph.workloads if _is_server(item)}
-    told = [item for item in scene.complaints if item.failure.kind is kind and item.workload not in servers]
-    for workload in dict.fromkeys(item.workload for item in told):
-        yield workload, [item for item in told if item.workload == workload]
+    themselves = {item.subject for item in servers}
+    told: dict[Subject, list[Complaint]] = {}
+    for item in scene.complaints:
+        if item.failure.kind is kind and item.workload not in themselves:
+            told.setdefault(item.workload, []).append(item)
+    yield from told.items()
 
 
-def _server_of(scene: Scene, complaint: Complaint) -> Subject | None:
+def _server_of(scene: Scene, complaint: Complaint, servers: Sequence[Object]) -> Subject | None:
     """The server that a complaint is about: itself, the one it names, the one that it is told to call, the only one."""
-    servers = [item for item in scene.graph.workloads if _is_server(item)]
     if any(item.subject == complaint.workload for item in servers):
         return complaint.workload
     service = scene.graph.service(complaint.failure.host) if complaint.failure.host else None

@@ -25,6 +25,7 @@ ROLLOUT = Cause(
     fix="kubectl rollout undo, if the change explains what is seen",
     reference="https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#rolling-back-a-deployment",
     generic=True,
+    supporting=True,
 )
 CAUSES = (ROLLOUT,)
 

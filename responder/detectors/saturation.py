@@ -58,11 +58,13 @@ class _Use:
 def detect(case: Case) -> Iterator[Finding | Cleared]:
     scene = case.scene
     uses = list(_uses(scene))
-    findings = [
-        finding
-        for workload in scene.graph.workloads
-        for finding in _workload(scene, workload, [use for use in uses if use.pod in scene.graph.pods_of(workload)])
-    ]
+    by_pod: dict[str, list[_Use]] = {}
+    for use in uses:
+        by_pod.setdefault(use.pod.name, []).append(use)
+    findings: list[Finding] = []
+    for workload in scene.graph.workloads:
+        pods = scene.graph.pods_of(workload)
+        findings += _workload(scene, workload, [use for pod in pods for use in by_pod.get(pod.name, ())])
     findings += _nodes(scene)
     yield from findings
     if uses and not findings:

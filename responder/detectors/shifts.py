@@ -91,21 +91,22 @@ class Shift:
 def detect(case: Case) -> Iterator[Finding | Cleared]:
     scene = case.scene
     shifts = {role: _shifts(case, role) for role in _ROLES}
-    burning = [item for item in shifts["throttled"].values() if item.worst >= THROTTLED and item.times >= TIMES]
+    burning = sorted(
+        (item for item in shifts["throttled"].values() if item.worst >= THROTTLED and item.times >= TIMES),
+        key=lambda item: item.before - item.worst,
+    )
     slow = {
         name: item
         for name, item in shifts["latency"].items()
         if item.worst - item.before >= SLOWER and item.times >= TIMES
     }
-    worst = sorted(burning, key=lambda item: item.before - item.worst)
-    for item in worst:
+    for item in burning:
         yield _overloaded(item, shifts["cpu"].get(item.of), slow)
-    burnt = {item.of for item in worst}
-    if not burnt:
+    if not burning:
         yield from _networks(scene, shifts, slow)
-    if any(shifts.values()) and not burnt and not slow:
+    if any(shifts.values()) and not burning and not slow:
         metrics = max(shifts.values(), key=len)
-        names = {item.evidence for found_ in shifts.values() for item in found_.values()}
+        names = {item.evidence for of_role in shifts.values() for item in of_role.values()}
         yield Cleared(
             text=f"shifts of CPU and latency ({plural(len(metrics), 'workload')} as before)",
             evidence=tuple(sorted(names)),
@@ -200,8 +201,10 @@ def _origins(scene: Scene, slow: Mapping[Subject, Shift]) -> Sequence[Shift]:
     calls: dict[Subject, set[Subject]] = {}
     for host, addresses in scene.graph.callers.items():
         service = scene.graph.service(host)
-        for address in addresses if service else ():
-            called = {item.subject for item in scene.graph.workloads_behind(service)} if service else set()
+        if service is None:
+            continue
+        called = {item.subject for item in scene.graph.workloads_behind(service)}
+        for address in addresses:
             calls.setdefault(address.owner.subject, set()).update(called)
     origins = [item for name, item in slow.items() if not (calls.get(name, set()) - {name}) & slow.keys()]
     return sorted(origins, key=lambda item: -item.times)
@@ -227,7 +230,7 @@ def _delayed(scene: Scene, item: Shift, slow: Mapping[Subject, Shift]) -> Findin
     headline = f"Calls to {item.of} take {shown(item.worst, 'seconds')}, before it was {shown(item.before, 'seconds')}"
     if callers:
         headline += f"; {listed(callers)} wait for it"
-    reasons = _latency({item.of: item, **slow})
+    reasons = _latency(slow)
     reasons.append(because(f"nothing that {item.of} calls became slower, and it is not throttled", item.evidence))
     return found(
         SLOW, item.of, POSSIBLE, headline, reasons, suffering=callers, since=item.since,

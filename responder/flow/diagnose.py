@@ -1,14 +1,13 @@
 """Diagnose: from evidence to findings, best first. Pure: no I/O, no clock."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from responder.detectors import Case, Detectors
-from responder.detectors.rollouts import ROLLOUT
 from responder.errors import Reason, ResponderError
 from responder.flow.ranking import ranked
 from responder.model.evidence import Evidence, EvidenceStatus
-from responder.model.finding import Because, Cleared, Confidence, Diagnosis, Finding, Unseen
+from responder.model.finding import Because, Cause, Cleared, Confidence, Diagnosis, Finding, Unseen
 from responder.model.runbook import Rule, RuleFinding, Runbook
 from responder.model.subject import Subject
 from responder.runbooks.conditions import Condition
@@ -44,7 +43,7 @@ def diagnose(case: Case, runbook: Runbook, detectors: Detectors) -> Diagnosis:
                 cleared.append(said)
     causes = {**detectors.causes, **{cause.slug: cause for cause in runbook.causes}}
     return Diagnosis(
-        findings=tuple(_with_changes(ranked(_merged(findings), causes, case))),
+        findings=tuple(_supported(ranked(_merged(findings), causes, case), causes)),
         cleared=tuple(dict.fromkeys(cleared)),
         unseen=tuple(_unseen(case.evidence.values())),
         remarks=tuple(remarks),
@@ -149,18 +148,18 @@ def _merged(findings: Iterable[Finding]) -> Iterator[Finding]:
     yield from together.values()
 
 
-def _with_changes(findings: Sequence[Finding]) -> Iterator[Finding]:
-    """What was rolled out just before supports every other finding about the same subject."""
-    changes = {finding.subject: finding for finding in findings if finding.cause == ROLLOUT.slug}
+def _supported(findings: Sequence[Finding], causes: Mapping[str, Cause]) -> Iterator[Finding]:
+    """The findings, with the reasons of those that may explain others about the same subject."""
+    supporting = {item.subject: item for item in findings if (known := causes.get(item.cause)) and known.supporting}
     for finding in findings:
-        change = changes.get(finding.subject)
-        if change is None or change is finding:
+        other = supporting.get(finding.subject)
+        if other is None or other is finding:
             yield finding
             continue
         yield finding.model_copy(
             update={
-                "because": tuple(dict.fromkeys((*finding.because, *change.because))),
-                "evidence": tuple(dict.fromkeys((*finding.evidence, *change.evidence))),
+                "because": tuple(dict.fromkeys((*finding.because, *other.because))),
+                "evidence": tuple(dict.fromkeys((*finding.evidence, *other.evidence))),
             }
         )
 

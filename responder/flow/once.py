@@ -19,7 +19,7 @@ from responder.model.evidence import Evidence
 from responder.model.finding import Diagnosis
 from responder.model.incident import Incident, Severity, TrackedAlert
 from responder.model.ledger import FoldRules, Ledger
-from responder.model.report import Investigation, InvestigationStatus, Report, full
+from responder.model.report import Investigation, InvestigationStatus, Report, full, headline
 from responder.plugins import Catalog
 from responder.probes import Inquiry, Probe
 from responder.runbooks.rulebook import Rulebook
@@ -64,11 +64,10 @@ class Once:
             now=report.investigation.finished_at or report.updated_at,
         )
         diagnosis = await self._diagnose(report.runbook, inquiry, evidence)
-        said = diagnosis.findings[0].headline if diagnosis.findings else f"{report.title}: no cause found"
         return report.model_copy(
             update={
                 **{name: getattr(diagnosis, name) for name in Diagnosis.model_fields},
-                "headline": said,
+                "headline": headline(report.title, Investigation().concluded(diagnosis, inquiry.now)),
                 "evidence": tuple(evidence.values()),
             }
         )

@@ -35,12 +35,12 @@ def _overshadowed(finding: Finding, everything: Sequence[Finding], causes: Mappi
     cause = causes.get(finding.cause)
     generic = bool(cause and cause.generic)
     for other in everything:
-        doubt = _SURENESS[other.confidence] - _SURENESS[finding.confidence]
-        if other is not finding and doubt <= 1 and cause and other.cause in cause.symptom_of:
-            return True
-        if other is finding or doubt > 0:
+        if other is finding:
             continue
-        if _suffers(finding.subject, other) and not _suffers(other.subject, finding):
+        doubt = _SURENESS[other.confidence] - _SURENESS[finding.confidence]
+        if doubt <= 1 and cause and other.cause in cause.symptom_of:
+            return True
+        if doubt <= 0 and _suffers(finding.subject, other) and not _suffers(other.subject, finding):
             of_generic = other.cause in causes and causes[other.cause].generic
             if generic or not of_generic:
                 return True

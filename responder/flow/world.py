@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from responder.clients import Alertmanager, Clients, Http
+from responder.clients import Alertmanager, Clients, Http, of_cluster
 from responder.clock import Clock
 from responder.detectors import Detectors
 from responder.metrics import Metrics
@@ -37,11 +37,7 @@ class World:
 
     def clients(self, cluster: str) -> Clients:
         """The clients of a cluster; of one that is not configured every question says so."""
-        if cluster in self.clusters:
-            return self.clusters[cluster]
-        if len(self.clusters) == 1 and "" in self.clusters:
-            return self.clusters[""]
-        return Clients(cluster, self.http)
+        return of_cluster(self.clusters, cluster, self.http)
 
     def runbook(self, name: str) -> Runbook:
         """The runbook of that name, or the default one if it is gone since."""

@@ -21,7 +21,8 @@ class Cause(Record):
 
     `generic` marks causes that only restate a symptom (a crash loop): any specific cause of the
     same object ranks before them. `symptom_of` are slugs of causes that bring this one about
-    elsewhere: a finding of this cause ranks after one of those.
+    elsewhere: a finding of this cause ranks after one of those. `supporting` marks what may explain others: its
+    reasons are added to every other finding about the same object.
     """
 
     slug: str
@@ -32,6 +33,7 @@ class Cause(Record):
     reference: str = ""
     generic: bool = False
     symptom_of: tuple[str, ...] = ()
+    supporting: bool = False
 
 
 class Because(Record):

@@ -145,17 +145,17 @@ class ReportSummary(Record):
     investigation: Investigated
 
 
-def headline(incident: Incident, investigation: Investigation) -> str:
+def headline(title: str, investigation: Investigation) -> str:
     """The verdict in one sentence: the best finding's, or what is known so far."""
     if investigation.findings:
         return investigation.findings[0].headline
     match investigation.status:
         case InvestigationStatus.FINISHED:
-            return f"{incident.title}: no cause found"
+            return f"{title}: no cause found"
         case InvestigationStatus.FAILED:
-            return f"{incident.title}: the investigation failed"
+            return f"{title}: the investigation failed"
         case _:
-            return f"{incident.title}: looking into it"
+            return f"{title}: looking into it"
 
 
 def full(
@@ -200,7 +200,7 @@ def _shared(incident: Incident, investigation: Investigation, alerts: Sequence[T
         "severity": incident.severity,
         "runbook": incident.runbook,
         "title": incident.title,
-        "headline": headline(incident, investigation),
+        "headline": headline(incident.title, investigation),
         "subject": incident.subject,
         "opened_at": incident.opened_at,
         "started_at": incident.started_at,

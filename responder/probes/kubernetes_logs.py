@@ -90,17 +90,14 @@ class KubernetesLogs(Probe):
         troubles = [(item, answer) for item, answer in zip(wanted, answers, strict=True) if isinstance(answer, Trouble)]
         if not logs and troubles and all(trouble.reason is not Reason.NOT_FOUND for _, trouble in troubles):
             raise troubles[0][1]
+        left_out = self._left_out(pods, len(chosen), len(there) - len(wanted), logs)
         return Observation(
             summary=_summary(logs, self.grep),
             data=Logs(logs=tuple(logs)),
             empty=not any(log.lines for log in logs),
             facts=tuple(_facts(logs)),
             value=float(sum(found.count for log in logs for found in log.groups)),
-            truncated="; ".join(
-                filter(
-                    None, (unread, *self._left_out(len(pods), len(pods) - len(chosen), len(there) - len(wanted), logs))
-                )
-            ),
+            truncated="; ".join(filter(None, (unread, *left_out))),
             gaps=tuple(Gap(what=str(item), reason=said.reason, message=str(said)[:256]) for item, said in troubles),
         )
 
@@ -188,9 +185,9 @@ class KubernetesLogs(Probe):
                 chosen.append(pod)
         return chosen[: self.max_pods]
 
-    def _left_out(self, pods: int, unread: int, cut_off: int, logs: Sequence[ContainerLog]) -> Iterator[str]:
-        if unread:
-            yield f"the logs of {unread} of {pods} pods were not read"
+    def _left_out(self, pods: Sequence[Pod], chosen: int, cut_off: int, logs: Sequence[ContainerLog]) -> Iterator[str]:
+        if len(pods) > chosen:
+            yield f"the logs of {len(pods) - chosen} of {len(pods)} pods were not read"
         if cut_off:
             yield f"{cut_off} more logs were not read"
         if cut := sum(log.truncated for log in logs):

@@ -16,10 +16,9 @@ from typing import Any
 import aiohttp
 import pytest
 import yaml
-from aiohttp import web
 
 from responder.demo.clusters import RECORDINGS
-from tests.fakes.apiserver import FakeApiServer, status
+from tests.fakes.apiserver import FakeApiServer, serving, status
 from tests.servers import free_port
 from tests.service import Starter, alert
 
@@ -31,18 +30,8 @@ SNAPSHOT = str(RECORDINGS / "crash_loop" / "faulty")
 @asynccontextmanager
 async def api_server(otherwise: Any, folder: Path) -> AsyncIterator[Path]:
     """An API server that answers everything alike; yields a kubeconfig for it."""
-    fake = FakeApiServer(otherwise=otherwise)
-    app = web.Application()
-    app.router.add_route("GET", "/{path:.*}", fake.answer)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    fake.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
+    async with serving(FakeApiServer(otherwise=otherwise)) as fake:
         yield fake.kubeconfig(folder)
-    finally:
-        await runner.cleanup()
 
 
 @pytest.mark.parametrize(
