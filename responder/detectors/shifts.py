@@ -130,15 +130,14 @@ def _shifts(case: Case, role: str) -> Mapping[Subject, Shift]:
 
 def _shift(series: Series, of: Subject, scale: float, evidence: str) -> Shift | None:
     """The calm beginning against the worst stretch after it; None where the series is too short to tell."""
-    values = [value * scale for _, value in series.points if math.isfinite(value)]
+    points = [(at, value * scale) for at, value in series.points if math.isfinite(value)]
+    values = [value for _, value in points]
     calm = max(STRETCH, int(len(values) * CALM))
     if len(values) < calm + STRETCH:
         return None
     stretches = [statistics.median(values[at : at + STRETCH]) for at in range(calm, len(values) - STRETCH + 1)]
     at, worst = max(enumerate(stretches, start=calm), key=lambda item: item[1])
-    return Shift(
-        of, statistics.median(values[:calm]), worst, datetime.fromtimestamp(series.points[at][0], UTC), evidence
-    )
+    return Shift(of, statistics.median(values[:calm]), worst, datetime.fromtimestamp(points[at][0], UTC), evidence)
 
 
 def _workload(scene: Scene, series: Series) -> Subject | None:

@@ -165,3 +165,13 @@ def test_a_series_too_short_to_tell_says_nothing() -> None:
         labels={"namespace": cases.NAMESPACE, "destination_workload": "store"}, points=((0.0, 1.0), (15.0, 9.0))
     )
     assert list(shifts.detect(shop(latency=chart(LATENCY, short)))) == []
+
+
+def test_points_without_a_number_do_not_move_the_beginning() -> None:
+    whole = of_workload(3, 900, "store")
+    gaps = Series(labels=whole.labels, points=tuple((at - 3600, float("nan")) for at, _ in whole.points) + whole.points)
+    found = [
+        cases.findings(shifts.detect, shop(latency=chart(LATENCY, series, unit="milliseconds")))[0].since
+        for series in (whole, gaps)
+    ]
+    assert found[0] == found[1]
