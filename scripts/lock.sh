@@ -9,7 +9,7 @@ trap 'rm -rf "$fresh"' EXIT
 
 "$python" -m venv "$fresh"
 "$fresh/bin/pip" install --quiet --upgrade pip
-"$fresh/bin/pip" install --quiet '.[fast]' --group dev
+"$fresh/bin/pip" install --quiet '.[all]' --group dev
 {
     echo '# Exact versions of everything, development tools included. Renew with: make lock'
     "$fresh/bin/pip" freeze --all | grep -v -e '^responder\b' -e '^setuptools=' -e ' @ '

@@ -62,7 +62,7 @@ venv() {
     fi
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt pip hatchling editables
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-        --no-build-isolation --editable '.[fast]' --group dev
+        --no-build-isolation --editable '.[all]' --group dev
     touch .venv/installed
 }
 
