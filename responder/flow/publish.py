@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import Connection
 
+from responder.clients import Clients
 from responder.errors import Permanent, Reason, Temporary
 from responder.flow.message import compose
 from responder.flow.reports import Reports
@@ -20,7 +21,8 @@ from responder.flow.world import World
 from responder.model.incident import IncidentStatus, TimelineEntry, TimelineKind
 from responder.model.message import Link, Message
 from responder.model.report import InvestigationStatus, Report
-from responder.sinks import Sink
+from responder.pictures import Gallery
+from responder.sinks import Medium, Sink
 from responder.store import deliveries, incidents, jobs
 from responder.store.deliveries import Shown
 
@@ -44,6 +46,7 @@ class Outbox:
     def __init__(self, world: World, reports: Reports) -> None:
         self._world = world
         self._reports = reports
+        self._gallery = Gallery()
 
     async def deliver(self, key: str) -> None:
         """Bring one sink up to date on one incident (`INCIDENT/SINK`)."""
@@ -64,7 +67,7 @@ class Outbox:
         metrics = self._world.metrics
         started = time.perf_counter()
         try:
-            receipt = await self._within_time(sink, message, shown.receipt)
+            receipt = await self._within_time(sink, message, shown)
         except Temporary as trouble:
             metrics.deliveries.labels(sink.name, "retried").inc()
             await self._remember(replace(shown, trouble=str(trouble)[:256]), told=shown.trouble)
@@ -78,17 +81,31 @@ class Outbox:
         metrics.delivery_seconds.labels(sink.name).observe(time.perf_counter() - started)
         now = self._world.clock.now()
         if not shown.digest:
-            waited = (now - message.report.opened_at).total_seconds()
+            waited = (now - message.updated_at).total_seconds()
             metrics.first_word_seconds.observe(max(0.0, waited))
         done = Shown(shown.incident_id, shown.sink, message.digest, receipt, message.stage, now)
         await self._remember(done, told="")
 
-    async def _within_time(self, sink: Sink, message: Message, receipt: str) -> str:
+    async def _within_time(self, sink: Sink, message: Message, shown: Shown) -> str:
+        async def keep(receipt: str) -> None:
+            await self._remember(replace(shown, receipt=receipt), told=shown.trouble)
+
+        medium = Medium(
+            http=self._world.session,
+            now=self._world.clock.now(),
+            doubtful=bool(shown.trouble),
+            keep=keep,
+            draw=self._gallery.draw,
+            cluster=self._cluster,
+        )
         try:
             async with asyncio.timeout(TIMEOUT):
-                return await sink.deliver(message, receipt, self._world.session)
+                return await sink.deliver(message, shown.receipt, medium)
         except TimeoutError:
             raise Temporary(f"no answer within {TIMEOUT:g} s", Reason.TIMEOUT) from None
+
+    def _cluster(self, message: Message) -> Clients:
+        return self._world.clients(message.report.target.cluster if message.report else "")
 
     async def _remember(self, shown: Shown, told: str) -> None:
         """Keep what the sink shows; new trouble also goes into the timeline, once."""
