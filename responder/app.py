@@ -23,10 +23,13 @@ from responder.clock import Clock, SystemClock
 from responder.errors import ConfigError
 from responder.flow import stages
 from responder.flow.housekeeping import Housekeeper
+from responder.flow.message import Addresses
+from responder.flow.outlets import Outlets
 from responder.flow.publish import Outbox
 from responder.flow.receive import Receiver
 from responder.flow.reports import Reports
 from responder.flow.respond import Responder
+from responder.flow.routing import Routing
 from responder.flow.verify import Verifier
 from responder.flow.world import World
 from responder.intake import webhook
@@ -34,13 +37,15 @@ from responder.intake.authentication import Authenticator
 from responder.intake.journal import Journal
 from responder.intake.payload import parse
 from responder.metrics import Metrics
+from responder.pictures import Gallery
 from responder.plugins import Catalog
 from responder.probes import Probe
 from responder.queue.embedded import EmbeddedQueue
 from responder.runbooks.loading import Rules, shipped
 from responder.settings import KubernetesSettings, PrometheusSettings, Settings
+from responder.signing import Signer
 from responder.sinks import Sink
-from responder.store import jobs
+from responder.store import jobs, keys
 from responder.store.database import Database
 from responder.web import setup
 
@@ -117,6 +122,7 @@ async def world(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIter
         alertmanager = alertmanager_client.connect(settings.alertmanager, found.session, metrics, clock)
         try:
             await database.open()
+            signer = Signer(await database.write(keys.signing))
             yield World(
                 settings=settings,
                 clock=clock,
@@ -128,6 +134,7 @@ async def world(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIter
                 sinks=sinks,
                 clusters=found.clusters,
                 http=found.http,
+                addresses=Addresses(settings.base_url, signer),
                 session=found.session,
                 alertmanager=alertmanager,
             )
@@ -153,6 +160,10 @@ class Service:
         )
         self._housekeeper = Housekeeper(world)
         self._reports = Reports(world)
+        gallery = Gallery()
+        routing = Routing(world.settings.routes, world.sinks)
+        self._outbox = Outbox(world, self._reports, routing, gallery)
+        self._outlets = Outlets(world, self._reports, gallery)
         self._journal = Journal(
             world.database,
             world.metrics,
@@ -166,7 +177,7 @@ class Service:
         """The web application; its background tasks start and stop with it."""
         app = web.Application()
         app.add_routes(webhook.routes(self._journal, self._door, self._world.settings.intake, self._world.metrics))
-        setup(app, incidents=self._reports, world=self._world, door=self._door)
+        setup(app, incidents=self._reports, outlets=self._outlets, world=self._world, door=self._door)
         app.cleanup_ctx.append(self._working)
         return app
 
@@ -178,8 +189,9 @@ class Service:
                 jobs.defer(connection, kind, "", now, now)
 
         await self._world.database.write(arm)
-        outbox = Outbox(self._world, self._reports)
-        handlers = stages(self._receiver, Responder(self._world), outbox, Verifier(self._world), self._housekeeper)
+        handlers = stages(
+            self._receiver, Responder(self._world), self._outbox, Verifier(self._world), self._housekeeper
+        )
         tasks = [
             asyncio.create_task(self._receiver.run(), name="receive"),
             asyncio.create_task(self._queue.run(handlers), name="queue"),

@@ -21,7 +21,7 @@ from responder.flow.world import World
 from responder.model.alert import Alert, AlertStatus, Notification
 from responder.model.incident import AlertState, IncidentStatus, TrackedAlert
 from responder.model.ledger import Assignment, Changes, Ledger
-from responder.store import incidents, jobs, notifications
+from responder.store import deliveries, incidents, jobs, notifications
 from responder.store.notifications import Stored
 
 log = structlog.get_logger(__name__)
@@ -206,7 +206,7 @@ class Receiver:
         for incident in changes.incidents:
             known = incident.id in read.incidents
             due = now + publish.QUIET if known and incident.status is IncidentStatus.FIRING else now
-            publish.request(connection, incident.id, self._world.sinks, due, now)
+            deliveries.request(connection, incident.id, self._world.sinks, due, now)
         clusters = {incident.id: incident.group.get("cluster", "") for incident in changes.incidents}
         for incident_id in changes.investigate:
             jobs.defer(connection, "investigate", incident_id, now, now, lane=clusters[incident_id])

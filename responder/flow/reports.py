@@ -15,7 +15,7 @@ from responder.model.report import (
     full,
     summary,
 )
-from responder.store import incidents, investigations
+from responder.store import deliveries, incidents, investigations
 
 WATCHED_AT_MOST = 1000
 
@@ -46,6 +46,15 @@ class Reports:
             found = incidents.find(connection, status=status, severity=severity, runbook=runbook, limit=most)
             summaries = (self._summary(connection, incident) for incident in found)
             return [one for one in summaries if _mentions(one, text)][:limit]
+
+        return await self._world.database.read(find)
+
+    async def of_storm(self, storm_id: str) -> Sequence[ReportSummary]:
+        """The incidents that share the message of a storm."""
+
+        def find(connection: Connection) -> list[ReportSummary]:
+            found = (incidents.get(connection, each) for each in deliveries.members(connection, storm_id))
+            return [self._summary(connection, incident) for incident in found if incident is not None]
 
         return await self._world.database.read(find)
 
@@ -81,6 +90,7 @@ class Reports:
             incidents.save(connection, changed)
             text = f"{by or 'Somebody'} has it"
             incidents.tell(connection, id, TimelineEntry(at=now, kind=TimelineKind.PERSON, text=text))
+            deliveries.request(connection, id, self._world.sinks, now, now)
             self._world.metrics.acknowledgement_seconds.observe((now - incident.opened_at).total_seconds())
             return changed
 

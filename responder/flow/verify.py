@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from responder.flow import publish
 from responder.flow.investigate import Investigator
 from responder.flow.world import World
 from responder.model.evidence import Evidence
@@ -13,7 +12,7 @@ from responder.model.report import Check, Investigation, Verification
 from responder.model.runbook import Runbook, VerifyStep
 from responder.probes import Inquiry
 from responder.runbooks.conditions import Condition, ConditionError
-from responder.store import incidents, investigations
+from responder.store import deliveries, incidents, investigations
 
 AGAIN = timedelta(seconds=30)
 
@@ -70,7 +69,7 @@ class Verifier:
             incidents.save(connection, changed)
             entry = TimelineEntry(at=now, kind=TimelineKind.INVESTIGATION, text=_verdict(verification))
             incidents.tell(connection, incident_id, entry)
-            publish.request(connection, incident_id, self._world.sinks, now, now)
+            deliveries.request(connection, incident_id, self._world.sinks, now, now)
 
     def _again(self, runbook: Runbook, incident: Incident, verification: Verification) -> datetime | None:
         patience = [

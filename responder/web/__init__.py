@@ -6,8 +6,9 @@ import aiohttp_jinja2
 from aiohttp import web
 from jinja2 import PackageLoader, StrictUndefined
 
+from responder.flow.outlets import Outlets
 from responder.flow.world import World
-from responder.web import api, assets, formats, live, operations, pages, views
+from responder.web import api, assets, formats, live, operations, outlets, pages, views
 from responder.web.guard import guard, harden
 from responder.web.health import Sources
 from responder.web.problems import explain
@@ -16,7 +17,7 @@ from responder.web.site import SITE, Door, Health, Incidents, Site, Source
 __all__ = ["SITE", "Door", "Health", "Incidents", "Site", "Source", "mount", "setup"]
 
 
-def setup(app: web.Application, *, incidents: Incidents, world: World, door: Door) -> None:
+def setup(app: web.Application, *, incidents: Incidents, outlets: Outlets, world: World, door: Door) -> None:
     """Put the whole site into the application, over a world."""
     health = Sources(world)
 
@@ -26,6 +27,7 @@ def setup(app: web.Application, *, incidents: Incidents, world: World, door: Doo
 
     site = Site(
         incidents=incidents,
+        outlets=outlets,
         health=health,
         rules=world.rules,
         causes=world.detectors.causes,
@@ -63,6 +65,6 @@ def mount(app: web.Application, site: Site, *, heartbeat: float = live.HEARTBEAT
         evidence_words=views.EVIDENCE_WORDS,
         place_of=views.place,
     )
-    own = app.add_routes([*pages.routes(), *api.routes(), *operations.routes(site.metrics)])
-    app.add_routes([*operations.open_routes(), web.get("/static/{name}", assets.serve)])
+    own = app.add_routes([*pages.routes(), *api.routes(), *outlets.routes(), *operations.routes(site.metrics)])
+    app.add_routes([*operations.open_routes(), *outlets.open_routes(), web.get("/static/{name}", assets.serve)])
     app.middlewares.extend((explain, guard(frozenset(own))))

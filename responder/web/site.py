@@ -9,6 +9,7 @@ from typing import Protocol
 from aiohttp import web
 
 from responder.clock import Clock
+from responder.flow.outlets import Outlets
 from responder.metrics import Metrics
 from responder.model.finding import Cause
 from responder.model.report import Report, ReportSummary
@@ -101,6 +102,7 @@ class Site:
     """The collaborators of all handlers. `protected`: pages and API are for those only whom the door knows."""
 
     incidents: Incidents
+    outlets: Outlets
     health: Health
     rules: Rules
     causes: Mapping[str, Cause]

@@ -1,7 +1,8 @@
 """Strict stand-ins of the services that findings go to, one module per kind of sink: `Fake`, found by the kind's name.
 
 A fake checks each request against the published contract and notes what it would have refused in `complaints`; it keeps
-the state that the service would show. `mode` makes it fail in the ways that services do.
+the state that the service would show. `mode` makes it fail in the ways that services do; `choose` picks one for each
+request.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import importlib
 import json
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Self
 
@@ -55,6 +57,7 @@ class Fake(ABC):
 
     def __init__(self) -> None:
         self.mode: Mode = "ok"
+        self.choose: Callable[[], Mode] | None = None
         self.complaints: list[str] = []
         self.requests = 0
         self._not_before = 0.0
@@ -119,7 +122,8 @@ class Fake(ABC):
         body = await request.read()
         if time.monotonic() < self._not_before:
             self.refuse("asked again before Retry-After was over")
-        match self.mode:
+        mode = self.choose() if self.choose else self.mode
+        match mode:
             case "too many requests":
                 self._not_before = time.monotonic() + RETRY_AFTER * 0.9
                 return self.too_many_requests()
@@ -133,7 +137,7 @@ class Fake(ABC):
                 await asyncio.sleep(2)
                 return self.broken()
         answered = await self.answer(request, body)
-        match self.mode:
+        match mode:
             case "broken after":
                 return self.broken()
             case "hang after":
