@@ -71,9 +71,9 @@ async def test_what_was_refused_is_seen_and_sent_again(start_service: Starter, r
     refusing.status = 204
     async with service.session.post(f"{service.url}/api/v1/sinks/hook/replay", json={}) as answer:
         assert (await answer.json())["replayed"] == 1
-    while (await state())["letters"]:
+    while not (await state())["last"]:
         await service.incident()
-    assert (await state())["last"]
+    assert not (await state())["letters"]
     async with service.session.post(f"{service.url}/api/v1/sinks/nobody/replay", json={}) as answer:
         assert answer.status == 404
 
