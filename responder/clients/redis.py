@@ -24,7 +24,12 @@ from responder.model.redaction import redact
 from responder.settings import RedisSettings
 
 PORT = 6379
+IN_PLACE = (Reason.FORBIDDEN, Reason.BAD_REQUEST, Reason.SERVER_ERROR)
+"""What goes wrong with one command alone."""
 MOST_SERVERS = 64
+PARTING = 0.5
+"""Seconds to wait for the words of a server that closes every connection."""
+_CUT_OFF = re.compile(r"(?i)connection (?:lost|closed|reset)|broken pipe|while (?:writing|reading)")
 READABLE = (
     "maxmemory", "maxmemory-policy", "maxclients", "timeout", "save", "appendonly", "stop-writes-on-bgsave-error",
     "slowlog-log-slower-than", "replica-read-only", "min-replicas-to-write", "cluster-enabled",
@@ -88,11 +93,14 @@ class RedisServer:
         driver: Any = await asyncio.to_thread(importlib.import_module, "redis.asyncio")
         client: Any = None
         try:
-            client = self._client(driver, await self._address())
+            host = await self._address()
+            client = self._client(driver, host)
             async with client:
                 return [await self._reply(driver, client, command) for command in commands]
         except (driver.RedisError, OSError, EOFError) as error:
-            raise self._trouble(driver, error) from None
+            if _CUT_OFF.search(str(error)) and (said := await self._parting(host)):
+                raise self._trouble(ConnectionError(said)) from None
+            raise self._trouble(error) from None
         finally:
             if client is not None:
                 await client.aclose()
@@ -110,7 +118,6 @@ class RedisServer:
             retry=None,
             decode_responses=True,
             encoding_errors="replace",
-            client_name="responder",
             protocol=2,
             **({"ssl": True, "ssl_ca_certs": str(self._settings.ca_file or "") or None} if self._secure else {}),
         )
@@ -120,11 +127,26 @@ class RedisServer:
         try:
             value = await client.execute_command(*_words(command))
         except driver.RedisError as error:
-            trouble = self._trouble(driver, error)
-            if trouble.reason in (Reason.FORBIDDEN, Reason.BAD_REQUEST):
+            trouble = self._trouble(error)
+            if trouble.reason in IN_PLACE:
                 return trouble
             raise trouble from None
         return Reply(value, time.perf_counter() - started)
+
+    async def _parting(self, host: str) -> str:
+        """What the server says to whom it turns away: the driver may notice only that the connection is gone."""
+        if self._secure:
+            return ""
+        try:
+            async with asyncio.timeout(PARTING):
+                reader, writer = await asyncio.open_connection(host, self._port)
+                try:
+                    said = await reader.readline()
+                finally:
+                    writer.close()
+        except (OSError, ValueError):
+            return ""
+        return said.decode("utf-8", "replace").lstrip("-").strip() if said.startswith(b"-") else ""
 
     async def _address(self) -> str:
         """The host; of an address that a runbook named the very address that was looked at."""
@@ -136,22 +158,24 @@ class RedisServer:
             _refuse_metadata(str(address[0]), self._host)
         return str(found[0][4][0])
 
-    def _trouble(self, driver: Any, error: BaseException) -> Trouble:
+    def _trouble(self, error: BaseException) -> Trouble:
         """The trouble behind an error, in the server's own words (redis.io/docs, `errorstats` has their names)."""
+        errors: Any = importlib.import_module("redis.exceptions")
         said = redact(" ".join(str(error).split()) or type(error).__name__)[:SHOWN_OF_BODY]
         message = f"{self._what}: {said}"
         if re.search(r"NOAUTH|WRONGPASS|invalid (?:username-)?password|Authentication required|AUTH ", said, re.I):
             return Permanent(message, Reason.UNAUTHORIZED)
         if re.search(r"max(?:imum)? number of clients reached", said, re.I):
             return Temporary(message, Reason.OVERLOADED)
-        exceptions = driver.connection if hasattr(driver, "connection") else driver
-        if isinstance(error, exceptions.BusyLoadingError) or "MISCONF" in said or "MASTERDOWN" in said:
+        if isinstance(error, errors.BusyLoadingError) or re.search(
+            r"^(?:LOADING|MISCONF|MASTERDOWN)|^Errors writing", said
+        ):
             return Temporary(message, Reason.SERVER_ERROR)
-        if isinstance(error, exceptions.TimeoutError | TimeoutError):
+        if isinstance(error, errors.TimeoutError | TimeoutError):
             return Temporary(f"{self._what}: no answer in time", Reason.TIMEOUT)
-        if isinstance(error, exceptions.ConnectionError | OSError):
+        if isinstance(error, errors.ConnectionError | OSError):
             return Temporary(message, Reason.UNREACHABLE)
-        if re.search(r"NOPERM|no permissions", said):
+        if isinstance(error, errors.NoPermissionError):
             return Permanent(message, Reason.FORBIDDEN)
         return Permanent(message, Reason.BAD_REQUEST)
 
