@@ -92,6 +92,7 @@ class RedisServer:
         # imported with the first question: who has no Redis need not carry the driver
         driver: Any = await asyncio.to_thread(importlib.import_module, "redis.asyncio")
         client: Any = None
+        host = self._host
         try:
             host = await self._address()
             client = self._client(driver, host)
