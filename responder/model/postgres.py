@@ -40,6 +40,13 @@ class PostgresRows(Shape):
     rows: tuple[Mapping[str, JsonValue], ...] = ()
 
 
+class PostgresCount(Record):
+    """How many sessions an application, a user or a database has."""
+
+    name: str
+    sessions: int
+
+
 class PostgresSession(Record):
     """A session with an open transaction: how long it is open, and how long it has been in its state."""
 
@@ -181,9 +188,9 @@ class PostgresHealth(Shape):
     reserved_connections: int = 0
     connections_used: float = 0.0
     by_state: Mapping[str, int] = Field(default_factory=dict)
-    by_application: Mapping[str, int] = Field(default_factory=dict)
-    by_user: Mapping[str, int] = Field(default_factory=dict)
-    by_database: Mapping[str, int] = Field(default_factory=dict)
+    by_application: tuple[PostgresCount, ...] = ()
+    by_user: tuple[PostgresCount, ...] = ()
+    by_database: tuple[PostgresCount, ...] = ()
     transactions: tuple[PostgresSession, ...] = ()
     locks: tuple[PostgresLock, ...] = ()
     statements: tuple[PostgresStatement, ...] = ()

@@ -154,12 +154,16 @@ def _hidden(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: masked(value) if name.endswith("statement") else value for name, value in row.items()}
 
 
-def _counted(rows: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, int]]:
+def _counted(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     counted: dict[str, Counter[str]] = {}
     for row in rows:
         for name in ("state", "application", "user", "database"):
             counted.setdefault(f"by_{name}", Counter())[row[name] or "unknown"] += row["count"]
-    return {name: dict(counts.most_common(20)) for name, counts in counted.items()}
+    most = {name: counts.most_common(20) for name, counts in counted.items()}
+    return {
+        name: dict(counts) if name == "by_state" else [{"name": key, "sessions": count} for key, count in counts]
+        for name, counts in most.items()
+    }
 
 
 def _gaps(answers: Answers) -> Iterator[Gap]:
@@ -188,7 +192,7 @@ def _summary(health: PostgresHealth) -> str:
 def _facts(health: PostgresHealth) -> Iterator[str]:
     """What is past its bound, the worst first; then how it is used."""
     if health.crowded:
-        who = ", ".join(f"{name} {count}" for name, count in list(health.by_application.items())[:3])
+        who = ", ".join(f"{item.name} {item.sessions}" for item in health.by_application[:3])
         yield f"{shown(health.connections_used, 'ratio')} of the connections are in use: {who}"
     for lock in health.blocked[:3]:
         held = f"pid {lock.blocker_pid} ({lock.blocker_user}, {lock.blocker_state or 'prepared transaction'})"

@@ -18,7 +18,7 @@ from responder.clock import SystemClock
 from responder.errors import Permanent, Reason, Temporary
 from responder.metrics import Metrics
 from responder.model.evidence import Observation
-from responder.model.postgres import PostgresHealth, masked
+from responder.model.postgres import PostgresCount, PostgresHealth, masked
 from responder.model.redaction import redact
 from responder.model.subject import Target
 from responder.probes import Inquiry
@@ -74,7 +74,11 @@ async def test_a_healthy_server_is_told_with_its_numbers(datastores: Datastores)
     found = health(seen)
     assert seen.summary.startswith(f"PostgreSQL main at 127.0.0.1:{server.port}: 1 of 100 connections, version 1")
     assert (seen.breached, seen.gaps, seen.value) == (False, (), 0.01)
-    assert (found.by_application, found.by_user, found.by_state) == ({"checkout": 1}, {"shopkeeper": 1}, {"idle": 1})
+    assert (found.by_application, found.by_user) == (
+        (PostgresCount(name="checkout", sessions=1),),
+        (PostgresCount(name="shopkeeper", sessions=1),),
+    )
+    assert found.by_state == {"idle": 1}
     assert (found.tables[0].name, found.indexes[0].name) == ("goods", "goods_n_idx")
     assert found.disk_bytes
     assert found.disk_bytes > found.databases[0].bytes > 0  # type: ignore[operator]
