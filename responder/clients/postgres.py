@@ -17,7 +17,7 @@ from yarl import URL
 
 from responder.clients import Rows, Statement
 from responder.clients._values import parameter, plain
-from responder.clients.answers import SHOWN_OF_BODY, SecretFile
+from responder.clients.answers import SHOWN_OF_BODY, SecretFile, unconnected
 from responder.clients.sharing import Shared
 from responder.clock import Clock
 from responder.errors import ConfigError, Permanent, Reason, Temporary, Trouble
@@ -163,7 +163,7 @@ class AsyncpgPostgres:
         except ssl.SSLError as error:
             raise Temporary(f"{self._what}: TLS failed ({_cut(error)})", Reason.UNREACHABLE) from None
         except (OSError, EOFError) as error:
-            raise Temporary(f"{self._what}: cannot connect ({_cut(error)})", Reason.UNREACHABLE) from None
+            raise Temporary(f"{self._what}: cannot connect ({unconnected(error)})", Reason.UNREACHABLE) from None
         return found
 
     @asynccontextmanager

@@ -13,7 +13,7 @@ from typing import Any
 from yarl import URL
 
 from responder.clients import Reply
-from responder.clients.answers import SHOWN_OF_BODY, SecretFile
+from responder.clients.answers import SHOWN_OF_BODY, SecretFile, unconnected
 from responder.clients.http import METADATA
 from responder.clients.sharing import Shared
 from responder.clock import Clock
@@ -96,6 +96,8 @@ class RedisServer:
         try:
             host = await self._address()
             client = self._client(driver, host)
+            # the driver would join the arguments of a command to one text
+            client.set_response_callback("SLOWLOG GET", lambda reply, **_options: reply)
             async with client:
                 return [await self._reply(driver, client, command) for command in commands]
         except (driver.RedisError, OSError, EOFError) as error:
@@ -175,7 +177,7 @@ class RedisServer:
         if isinstance(error, errors.TimeoutError | TimeoutError):
             return Temporary(f"{self._what}: no answer in time", Reason.TIMEOUT)
         if isinstance(error, errors.ConnectionError | OSError):
-            return Temporary(message, Reason.UNREACHABLE)
+            return Temporary(f"{self._what}: cannot connect ({unconnected(error)})", Reason.UNREACHABLE)
         if isinstance(error, errors.NoPermissionError):
             return Permanent(message, Reason.FORBIDDEN)
         return Permanent(message, Reason.BAD_REQUEST)

@@ -1,5 +1,6 @@
 """What the replies of a Redis server say of it (redis.io/docs/latest/commands/info)."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,6 +18,8 @@ RECENT = timedelta(hours=1)
 ERRORS = ("OOM", "MISCONF", "READONLY", "LOADING", "NOAUTH", "WRONGPASS", "NOPERM", "MASTERDOWN", "CLUSTERDOWN",
           "NOREPLICAS")  # fmt: skip
 """Redis' own names of what it refuses, as `INFO errorstats` counts them."""
+
+_NAME = re.compile(r"[A-Z][A-Z0-9._]*")
 
 Info = Mapping[str, Any]
 Replies = Mapping[str, Reply | Trouble]
@@ -149,14 +152,15 @@ def _whole(info: Info, name: str) -> int:
 
 
 def _slow(reply: Reply | Trouble, since: datetime) -> Iterator[RedisSlowCommand]:
-    """The recent entries of the slow log, the slowest first, without their arguments."""
-    entries: Sequence[Info] = reply.value if isinstance(reply, Reply) and isinstance(reply.value, list) else ()
-    for entry in sorted(entries, key=lambda item: -_whole(item, "duration")):
-        at = datetime.fromtimestamp(_whole(entry, "start_time"), UTC)
-        given = entry.get("command") or ""
-        words = (given.decode("utf-8", "replace") if isinstance(given, bytes) else str(given)).split(" ")
-        name = words[0].upper() if words[0].replace(".", "").replace("_", "").isalnum() else "unknown"
+    """The recent entries of the slow log (number, time, microseconds, words…), the slowest first."""
+    entries: Sequence[Any] = reply.value if isinstance(reply, Reply) and isinstance(reply.value, list) else ()
+    for _, began, took, words, *_ in sorted(entries, key=lambda entry: -int(entry[2])):
+        at = datetime.fromtimestamp(int(began), UTC)
+        name = str(words[0]).upper() if words else ""
         if at >= since:
             yield RedisSlowCommand(
-                command=name[:40], arguments=len(words) - 1, seconds=_whole(entry, "duration") / 1e6, at=at
+                command=name[:40] if _NAME.fullmatch(name) else "unknown",
+                arguments=max(0, len(words) - 1),
+                seconds=int(took) / 1e6,
+                at=at,
             )
