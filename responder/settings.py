@@ -170,7 +170,7 @@ class LokiSettings(PrometheusSettings):
 class PostgresSettings(Section):
     """A PostgreSQL server, and the database to log in to. What `url` does not say the other keys do."""
 
-    name: str = ""
+    name: str = Field(default="", pattern=r"^[A-Za-z0-9_.-]*$")
     """What runbooks call it."""
     url: SecretStr = SecretStr("")
     """`postgresql://user@host:5432/database?sslmode=require`; a password in it is never shown."""
@@ -212,7 +212,7 @@ class PostgresSettings(Section):
 class RedisSettings(Section):
     """A Redis, Valkey or KeyDB server."""
 
-    name: str = ""
+    name: str = Field(default="", pattern=r"^[A-Za-z0-9_.-]*$")
     """What runbooks call it."""
     url: SecretStr
     """`redis://host:6379`, or `rediss://` for TLS; a password in it is never shown."""

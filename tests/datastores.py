@@ -23,6 +23,8 @@ from tests.servers import Process, free_port, program
 
 PASSWORD = "s3cret-of-responder"
 UNPRIVILEGED = "nobody"
+MOST_OF_CLUSTERS = 55535
+"""A node of a Redis cluster also listens 10,000 ports higher."""
 ACCESS = """\
 host replication postgres 127.0.0.1/32 trust
 host all postgres 127.0.0.1/32 trust
@@ -127,6 +129,8 @@ class Datastores:
         """A Redis that keeps nothing, unless the settings say so (`_` is `-`)."""
         path = program("redis-server", package="redis-server")
         folder, port = self._new_folder("redis"), free_port()
+        while "cluster_enabled" in settings and port > MOST_OF_CLUSTERS:
+            port = free_port()
         given = {
             "port": str(port),
             "bind": "127.0.0.1",
@@ -141,6 +145,14 @@ class Datastores:
         self.stack.push_async_callback(process.stop)
         await process.start()
         return process
+
+    def give(self, file: Path) -> Path:
+        """A copy of a file that only the servers' user may read."""
+        folder = self._new_folder("given")
+        copy = Path(shutil.copy(file, folder))
+        copy.chmod(0o600)
+        _give_away(copy)
+        return copy
 
     async def _postgres(self, folder: Path, settings: Mapping[str, str]) -> PostgresProcess:
         port = free_port()

@@ -48,7 +48,7 @@ def unconnected(error: BaseException) -> str:
     """Why a connection failed, in the operating system's words: `connection refused`."""
     text = " ".join(str(error).split())
     number = getattr(error, "errno", None) or next(iter(map(int, _ERRNO.findall(text))), 0)
-    if number > 0:
+    if number > 0 and "SSL" not in text:
         return os.strerror(number).lower()
     return redact(text or type(error).__name__)[:SHOWN_OF_BODY]
 

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-_NAMED = re.compile(r"^(PostgreSQL|Redis)(?: (\S+))? at (\S+?:\d+)\b")
+_NAMED = re.compile(r"(PostgreSQL|Redis)(?: (\S+))? at ((?:\[[^\s\]]*\]|[^\s:\[\]]+):\d+)(?=[:\s]|$)")
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def _replication(info: Info) -> dict[str, Any]:
         }
     followers = [info.get(f"slave{number}") for number in range(_whole(info, "connected_slaves"))]
     return {
-        "role": "master" if info else "",
+        "role": str(info.get("role") or ""),
         "replicas": tuple(
             RedisReplica(
                 address=f"{item.get('ip')}:{item.get('port')}",
