@@ -9,11 +9,11 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import pytest
@@ -106,14 +106,14 @@ class Datastores:
     """Starts databases for one test."""
 
     folder: Path
-    template: Path
+    template: Callable[[], Path]
     stack: AsyncExitStack
     count: int = field(default=0)
 
     async def postgres(self, **settings: str) -> PostgresProcess:
         """A PostgreSQL with the database `shop` and pg_stat_statements; `settings` as in postgresql.conf."""
         folder = self._new_folder("postgres")
-        await asyncio.to_thread(_copy, self.template, folder / "data")
+        await asyncio.to_thread(_copy, self.template(), folder / "data")
         return await self._postgres(folder, settings)
 
     async def standby(self, primary: PostgresProcess, **settings: str) -> PostgresProcess:
@@ -206,13 +206,13 @@ def postgres_template() -> Iterator[Path]:
 
 
 @pytest.fixture
-async def datastores(postgres_template: Path) -> AsyncIterator[Datastores]:
+async def datastores(request: pytest.FixtureRequest) -> AsyncIterator[Datastores]:
     """Starts databases; all are stopped when the test ends."""
     with tempfile.TemporaryDirectory(prefix="responder-") as name:
         folder = Path(name)
         _give_away(folder)
         async with AsyncExitStack() as stack:
-            yield Datastores(folder, postgres_template, stack)
+            yield Datastores(folder, lambda: cast(Path, request.getfixturevalue("postgres_template")), stack)
 
 
 def _give_away(folder: Path) -> None:

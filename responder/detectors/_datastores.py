@@ -1,12 +1,12 @@
 """What the detectors of database servers share: whom a finding is about, and who did not answer."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from responder.detectors import Case
 from responder.model.datastore import Server
 from responder.model.evidence import Evidence
 from responder.model.failures import FailureKind, failure
-from responder.model.finding import Cause
+from responder.model.finding import Cause, Finding
 from responder.model.subject import Subject
 
 
@@ -30,6 +30,22 @@ def subject(case: Case, server: Server) -> Subject:
         behind = graph.workloads_behind(service)
         return behind[0].subject if behind else service.subject
     return Subject(kind="Database", name=server.name or server.place)
+
+
+def with_callers(case: Case, server: Server, finding: Finding, stopping: Collection[Cause]) -> Finding:
+    """The finding; where its cause stops those that call the server, with who of them is unwell or complains of it."""
+    if all(finding.cause != known.slug for known in stopping):
+        return finding
+    scene = case.scene
+    service = scene.graph.service(server.host)
+    name = service.name if service else server.host
+    complaining = {item.workload for item in scene.complaints if item.failure.host.partition(".")[0] == name}
+    callers = {
+        item.owner.subject: None
+        for item in scene.graph.callers.get(name, ())
+        if item.owner.subject != finding.subject and (item.owner.subject in complaining or scene.ails(item.owner))
+    }
+    return finding.model_copy(update={"suffering": tuple(callers)})
 
 
 def unanswered(case: Case, probe: str, product: str) -> Iterator[tuple[Server, Evidence]]:

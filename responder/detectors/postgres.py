@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from responder.detectors import Case
-from responder.detectors._datastores import cause, complained, refused, subject, unanswered
+from responder.detectors._datastores import cause, complained, refused, subject, unanswered, with_callers
 from responder.detectors._writing import CERTAIN, LIKELY, POSSIBLE, because, found, plural, quote
 from responder.detectors.databases import READ_ONLY, SESSIONS
 from responder.errors import Reason
@@ -92,15 +92,18 @@ CAUSES = (
     DOWN, NOT_READY, CREDENTIALS, CROWDED, IDLE_TRANSACTION, LONG_TRANSACTION, BLOCKED, SLOW, DISK, LAG, SLOT,
     WRAPAROUND,
 )  # fmt: skip
+STOPPING = (DOWN, NOT_READY, SESSIONS, BLOCKED, READ_ONLY)
+"""The causes that let callers fail."""
 
 
 def detect(case: Case) -> Iterator[Finding | Cleared]:
     for server, evidence in unanswered(case, PROBE, "PostgreSQL"):
-        yield from _unanswered(subject(case, server), server, evidence)
+        for finding in _unanswered(subject(case, server), server, evidence):
+            yield with_callers(case, server, finding, STOPPING)
     for name, health in case.read(PostgresHealth):
         server = Server("PostgreSQL", health.name, health.place)
         findings = [*_findings(case, subject(case, server), name, health)]
-        yield from findings
+        yield from (with_callers(case, server, finding, STOPPING) for finding in findings)
         if not findings:
             named = f"PostgreSQL{f' {health.name}' if health.name else ''}"
             text = f"{named} ({health.connections} of {health.max_connections} connections)"

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from responder.detectors import Case
-from responder.detectors._datastores import cause, complained, refused, subject, unanswered
+from responder.detectors._datastores import cause, complained, refused, subject, unanswered, with_callers
 from responder.detectors._writing import CERTAIN, LIKELY, POSSIBLE, because, found, quote
 from responder.detectors.databases import READ_ONLY, SESSIONS
 from responder.errors import Reason
@@ -68,19 +68,23 @@ SLOW = cause(
     "Replace KEYS by SCAN, and split large values and scripts",
 )  # fmt: skip
 CAUSES = (DOWN, CREDENTIALS, LOADING, MEMORY, EVICTING, CROWDED, PERSISTENCE, LINK, CLUSTER, SLOW)
+STOPPING = (DOWN, LOADING, MEMORY, PERSISTENCE, CLUSTER, SESSIONS, READ_ONLY)
+"""The causes that let callers fail."""
 
 
 def detect(case: Case) -> Iterator[Finding | Cleared]:
     for server, evidence in unanswered(case, PROBE, "Redis"):
-        yield from _unanswered(subject(case, server), server, evidence)
+        for finding in _unanswered(subject(case, server), server, evidence):
+            yield with_callers(case, server, finding, STOPPING)
     for name, health in case.read(RedisHealth):
-        about = subject(case, Server("Redis", health.name, health.place))
+        server = Server("Redis", health.name, health.place)
+        about = subject(case, server)
         findings = [
             *_writes(case, about, name, health),
             *_capacity(about, name, health),
             *_replication(about, name, health),
         ]
-        yield from findings
+        yield from (with_callers(case, server, finding, STOPPING) for finding in findings)
         if not findings and health.ping_seconds is not None:
             named = f"Redis{f' {health.name}' if health.name else ''}"
             yield Cleared(text=f"{named} (PONG in {shown(health.ping_seconds, 'seconds')})", evidence=(name,))

@@ -175,6 +175,16 @@ def test_the_logs_and_the_server_name_one_cause_of_one_object() -> None:
     )
 
 
+def test_callers_that_complain_of_a_server_that_is_down_suffer_from_it() -> None:
+    told = shop({"orders": "ERROR connect to mysql:5432 failed: connection refused", "carts": "INFO all is well"})
+    said = "PostgreSQL main at mysql:5432: cannot connect (connection refused)"
+    seen = evidence("pg", probe="postgres.health", status=EvidenceStatus.ERROR, reason=Reason.UNREACHABLE, summary=said)
+    (finding,) = cases.findings(
+        postgres.detect, Case(told.target, told.alerts, told.started_at, told.now, {**told.evidence, "pg": seen})
+    )
+    assert (str(finding.subject), "deployment/orders" in map(str, finding.suffering)) == ("deployment/mysql", True)
+
+
 def test_who_holds_the_connections_is_said() -> None:
     told = healthy(
         connections=90, connections_used=0.9, by_application=[PostgresCount(name="checkout", sessions=80)],
