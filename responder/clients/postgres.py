@@ -78,13 +78,16 @@ class _Login:
         if mode not in ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"):
             raise ConfigError(f"postgres {settings.name!r}: sslmode {mode!r} is unknown")
         given = url.query.get("sslrootcert")
+        ca_file = settings.ca_file or (Path(given) if given else None)
+        if ca_file and not ca_file.is_file():
+            raise ConfigError(f"postgres {settings.name!r}: there is no file {ca_file}")
         return cls(
             host=settings.host or url.host or "localhost",
             port=port,
             user=settings.user or url.user or "postgres",
             database=settings.database or url.path.lstrip("/") or settings.user or url.user or "postgres",
             ssl=mode,
-            ca_file=settings.ca_file or (Path(given) if given else None),
+            ca_file=ca_file,
             password=url.password or "",
         )
 
@@ -94,8 +97,10 @@ class _Login:
 
     @property
     def shown(self) -> str:
-        """The URL for psql, without the password."""
+        """What psql wants to know, without the password."""
         query = {} if self.ssl == "prefer" else {"sslmode": self.ssl}
+        if self.host.startswith("/"):
+            return f"host={self.host} port={self.port} user={self.user} dbname={self.database}"
         url = URL.build(
             scheme="postgresql", user=self.user, host=self.host, port=self.port, path=f"/{self.database}", query=query
         )

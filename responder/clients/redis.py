@@ -51,6 +51,8 @@ class RedisServer:
             host, port = url.host or "localhost", url.port or PORT
         except ValueError:
             raise ConfigError(f"redis {settings.name!r}: url is no URL") from None
+        if settings.ca_file and not settings.ca_file.is_file():
+            raise ConfigError(f"redis {settings.name!r}: there is no file {settings.ca_file}")
         self.name = settings.name
         self.place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._host, self._port = host, port

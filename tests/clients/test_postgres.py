@@ -248,9 +248,18 @@ def test_settings_that_cannot_work_are_refused(settings: dict[str, Any], said: s
         ([{"url": "postgresql://db/shop?sslmod=require"}], "unknown parameter 'sslmod'"),
         ([{"url": "postgresql://db/shop?sslmode=maybe"}], "sslmode 'maybe' is unknown"),
         ([{"url": "postgresql://u:hunter2@db:port/shop"}], "url is no URL"),
+        ([{"host": "db", "ca_file": "/nowhere/ca.pem"}], "there is no file /nowhere/ca.pem"),
     ],
 )
 def test_servers_that_cannot_be_told_apart_or_reached_are_refused(settings: list[dict[str, str]], said: str) -> None:
     with pytest.raises(ConfigError, match=said) as caught:
         connect([PostgresSettings.model_validate(item) for item in settings], Metrics(), SystemClock())
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_socket_is_shown_as_psql_wants_it() -> None:
+    settings = {"host": "/run/postgresql", "user": "responder", "database": "shop"}
+    asked = connect([PostgresSettings.model_validate(settings)], Metrics(), SystemClock())[""]
+    assert asked.psql("SELECT 1") == (
+        "psql -X 'host=/run/postgresql port=5432 user=responder dbname=shop' -c 'SELECT 1'"
+    )

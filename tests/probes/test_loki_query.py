@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from responder.clients import Clients
 from responder.clients.loki import HttpLoki, connect
 from responder.clock import SystemClock
+from responder.detectors import Case, databases
 from responder.errors import Permanent, Reason, Temporary, Trouble
 from responder.metrics import Metrics
 from responder.model.evidence import Chart, Logs, Observation
@@ -25,8 +26,10 @@ from responder.probes import Inquiry
 from responder.probes.loki_query import LokiQuery
 from responder.settings import LokiSettings
 from responder.templating import render
+from tests.detectors import cases
+from tests.detectors.test_databases import workload
 from tests.fakes.loki import FakeLoki
-from tests.makers import NOW, alert
+from tests.makers import NOW, alert, evidence
 
 STARTED = NOW - timedelta(minutes=5)
 GUIDE = {
@@ -115,6 +118,16 @@ async def test_lines_alike_are_counted_by_who_wrote_them() -> None:
     assert any("connection refused ×3" in fact for fact in seen.facts)
     assert first.groups[0].first
     assert first.groups[0].first < NOW
+
+
+async def test_the_detectors_read_its_lines_as_logs_of_the_cluster() -> None:
+    line = "FATAL: sorry, too many clients already"
+    labels = {"namespace": cases.NAMESPACE, "pod": "postgres-0", "container": "server"}
+    seen = await ask(f'{{namespace="{cases.NAMESPACE}"}}', FakeLoki([(labels, [(NOW.timestamp() - 60, line)])]))
+    base = cases.case(workload("postgres", "docker.io/library/postgres:15", 5432))
+    told = {**base.evidence, "logs": evidence("logs", seen.data)}
+    (finding,) = cases.findings(databases.detect, Case(base.target, base.alerts, base.started_at, base.now, told))
+    assert (finding.cause, str(finding.subject)) == ("db-connection-exhaustion", "deployment/postgres")
 
 
 async def test_lines_without_trouble_are_counted_too() -> None:
