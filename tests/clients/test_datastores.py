@@ -82,7 +82,7 @@ def test_the_settings_of_the_page_are_valid() -> None:
     assert "responder@postgres" not in repr(settings)
 
 
-def test_the_conditions_of_the_page_are_valid(tmp_path: Path) -> None:
+def test_the_runbook_of_the_page_is_valid_and_passes_its_test(tmp_path: Path) -> None:
     (rules,) = re.findall(r"```yaml\n(diagnose:.*?)```", PAGE, re.DOTALL)
     steps = re.findall(r"```yaml\n((?:investigate:\n)?  - .*?)```", PAGE, re.DOTALL)
     assert len(steps) == 3
@@ -90,9 +90,12 @@ def test_the_conditions_of_the_page_are_valid(tmp_path: Path) -> None:
         "apiVersion: responder/v1\nkind: Runbook\nmetadata: {name: shop, title: Shop}\nmatch: ['alertname=\"Shop\"']\n"
         "target: {namespace: '{{ labels.namespace or \"shop\" }}'}\n"
     )
-    (tmp_path / "shop.yaml").write_text(head + "".join(steps) + rules)
-    run = subprocess.run([sys.executable, "-m", "responder", "check", str(tmp_path)], capture_output=True, text=True)
-    assert run.returncode == 0, run.stdout + run.stderr
+    (example,) = re.findall(r"```yaml\n(apiVersion: .*?)```", PAGE, re.DOTALL)
+    (tmp_path / "shop.yaml").write_text(f"{head}{''.join(steps)}{rules}---\n{example}")
+    for command in (["check", str(tmp_path)], ["test", str(tmp_path), "--rules", str(tmp_path)]):
+        run = subprocess.run([sys.executable, "-m", "responder", *command], capture_output=True, text=True, timeout=60)
+        assert run.returncode == 0, run.stdout + run.stderr
+    assert "1 of 1 passed" in run.stdout
 
 
 @pytest.mark.integration
