@@ -12,6 +12,7 @@ LONGEST_STATEMENT = 300
 WRAPAROUND = 2**31
 """Transactions after which ids would wrap around; PostgreSQL stops writing about three million before."""
 IDLE = "idle in transaction"
+_QUERY = re.compile(r"(?i)[\s(]*(?:SELECT|INSERT|UPDATE|DELETE|MERGE|WITH|VALUES|TABLE|FETCH|CALL|EXECUTE)\b|<")
 _LITERALS = re.compile(
     r"""--[^\n]*|/\*.*?(?:\*/|\Z)|\$(?P<tag>(?:[A-Za-z_]\w*)?)\$.*?(?:\$(?P=tag)\$|\Z)"""
     r"""|(?P<escape>[eE]'(?:\\.|''|[^'\\])*(?:'|\Z))|(?:[bBxXnN]|[uU]&)?'(?:''|[^'])*(?:'|\Z)"""
@@ -237,8 +238,12 @@ class PostgresHealth(Shape):
 
     @property
     def slow(self) -> Sequence[PostgresStatement]:
-        """Statements that take too long on average."""
-        return [item for item in self.statements if item.mean_seconds > self.limits.statement]
+        """Queries that take too long on average; that COPY, VACUUM or CREATE INDEX take long is no news."""
+        return [
+            item
+            for item in self.statements
+            if item.mean_seconds > self.limits.statement and _QUERY.match(item.statement)
+        ]
 
     @property
     def behind(self) -> Sequence[PostgresReplica]:

@@ -152,6 +152,12 @@ def test_the_idle_transaction_comes_before_the_lock_that_it_holds() -> None:
     assert "ask its owner first" in findings[0].next_steps[0]
 
 
+@pytest.mark.parametrize("statement", ["COPY goods TO STDOUT", "CREATE INDEX ON goods (n)", "vacuum goods"])
+def test_that_maintenance_takes_long_is_no_news(statement: str) -> None:
+    slow = PostgresStatement(statement=statement, calls=1, mean_seconds=60, total_seconds=60, rows=0)
+    assert found(healthy(statements=[slow])) == []
+
+
 def test_a_replica_is_trouble_only_where_somebody_writes_to_it() -> None:
     assert found(healthy(in_recovery=True)) == []
     writing = shop({"orders": "ERROR: cannot execute INSERT in a read-only transaction"})
