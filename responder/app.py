@@ -17,7 +17,10 @@ from responder import plugins
 from responder.clients import Clients
 from responder.clients import alertmanager as alertmanager_client
 from responder.clients import kubernetes as kubernetes_client
+from responder.clients import loki as loki_client
+from responder.clients import postgres as postgres_client
 from responder.clients import prometheus as prometheus_client
+from responder.clients import redis as redis_client
 from responder.clients.http import AioHttp
 from responder.clock import Clock, SystemClock
 from responder.errors import ConfigError
@@ -42,7 +45,7 @@ from responder.plugins import Catalog
 from responder.probes import Probe
 from responder.queue.embedded import EmbeddedQueue
 from responder.runbooks.loading import Rules, shipped
-from responder.settings import KubernetesSettings, PrometheusSettings, Settings
+from responder.settings import Cluster, Settings
 from responder.signing import Signer
 from responder.sinks import Sink
 from responder.store import jobs, keys
@@ -83,17 +86,20 @@ async def outside(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIt
         detectors = responder.detectors.load()
         rules = Rules([shipped(), *settings.rules], probes, detectors, metrics)
         clusters: dict[str, Clients] = {}
-        wanted: list[tuple[str, KubernetesSettings, PrometheusSettings]] = [
-            ("", settings.kubernetes, settings.prometheus),
-            *((cluster.name, cluster.kubernetes, cluster.prometheus) for cluster in settings.clusters),
-        ]
-        for name, kubernetes, prometheus in wanted:
-            cluster = kubernetes_client.connect(name, kubernetes, metrics, clock)
-            numbers = prometheus_client.connect(name, prometheus, session, metrics, clock)
-            for client in (cluster, numbers):
+        dialer = redis_client.Dialer(metrics, clock)
+        stack.push_async_callback(dialer.close)
+        wanted: list[tuple[str, Settings | Cluster]] = [("", settings)]
+        wanted += [(cluster.name, cluster) for cluster in settings.clusters]
+        for name, given in wanted:
+            cluster = kubernetes_client.connect(name, given.kubernetes, metrics, clock)
+            numbers = prometheus_client.connect(name, given.prometheus, session, metrics, clock)
+            logs = loki_client.connect(name, given.loki, session, metrics, clock)
+            databases = postgres_client.connect(given.postgres, metrics, clock)
+            caches = redis_client.connect(given.redis, metrics, clock)
+            for client in (cluster, numbers, logs, *databases.values(), *caches.values()):
                 if client is not None:
                     stack.push_async_callback(client.close)
-            clusters[name] = Clients(name, http, cluster, numbers)
+            clusters[name] = Clients(name, http, cluster, numbers, logs, databases, caches, dialer)
         yield Outside(clusters, http, session, probes, detectors, rules)
 
 

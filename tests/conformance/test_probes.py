@@ -12,13 +12,22 @@ from responder.errors import Permanent, Reason, Temporary, Trouble
 from responder.model.evidence import Gap, Observation, Reproduction
 from responder.model.subject import Target
 from responder.probes import Inquiry, Probe
-from tests.fakes.clients import FailingHttp, FailingPrometheus, FakeKubernetes
+from tests.fakes.clients import (
+    FailingHttp,
+    FailingLoki,
+    FailingPostgres,
+    FailingPrometheus,
+    FailingRedis,
+    FakeKubernetes,
+)
 from tests.makers import NOW, alert
 
 CATALOG = plugins.load(probes, Probe, "probe", dotted=True)
 NEEDED: dict[str, dict[str, Any]] = {
     "prometheus.query": {"query": "up"},
     "prometheus.range": {"query": "up"},
+    "loki.query": {"query": '{app="web"}'},
+    "postgres.query": {"statement": "SELECT 1"},
     "http.get": {"url": "http://web.example/health"},
 }
 TARGETS = {
@@ -51,7 +60,15 @@ def inquiry(target: Target) -> Inquiry:
 def failing(trouble: Trouble | None) -> Clients:
     """Clients of which everything fails; without a trouble everything hangs."""
     kubernetes = FakeKubernetes(troubles={"*": trouble} if trouble else {}, slow=set() if trouble else {"*"})
-    return Clients("prod", FailingHttp(trouble), kubernetes, FailingPrometheus(trouble))
+    return Clients(
+        "prod",
+        FailingHttp(trouble),
+        kubernetes,
+        FailingPrometheus(trouble),
+        FailingLoki(trouble),
+        {"main": FailingPostgres(trouble)},
+        {"sessions": FailingRedis(trouble)},
+    )
 
 
 async def outcome(probe: Probe, asked: Inquiry, clients: Clients) -> Observation | Trouble:

@@ -1,12 +1,13 @@
 """Clients that a test fills, or that fail in one way."""
 
 import asyncio
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from responder.clients import Listing
+from responder.clients import Listing, LogLine, Reply, Rows, Statement
 from responder.clients.selectors import by_fields, by_labels
 from responder.errors import Permanent, Reason, Trouble
 from responder.model.evidence import HttpAnswer, Sample, Series
@@ -126,6 +127,73 @@ class FailingPrometheus:
             await asyncio.sleep(3600)
         assert self.trouble is not None
         return self.trouble
+
+
+@dataclass
+class FailingLoki:
+    """A Loki of which every question fails with `trouble`, or hangs without one."""
+
+    trouble: Trouble | None = None
+    name: str = ""
+    url: str = "http://loki:3100"
+
+    async def query(
+        self, query: str, *, start: datetime, end: datetime, step: timedelta, limit: int, forward: bool = False
+    ) -> Sequence[LogLine] | Sequence[Series]:
+        raise await fails(self.trouble)
+
+    async def ready(self) -> str:
+        raise await fails(self.trouble)
+
+    def link(self, query: str, *, start: datetime, end: datetime) -> str:
+        return ""
+
+    async def close(self) -> None:
+        self.trouble = None
+
+
+@dataclass
+class FailingPostgres:
+    """A PostgreSQL of which every question fails with `trouble`, or hangs without one."""
+
+    trouble: Trouble | None = None
+    name: str = "main"
+    place: str = "postgres:5432"
+
+    def psql(self, *statements: str) -> str:
+        return shlex.join(("psql", *statements))
+
+    async def read(self, statements: Mapping[str, Statement], *, limit: int = 200) -> Mapping[str, Rows | Trouble]:
+        raise await fails(self.trouble)
+
+    async def close(self) -> None:
+        self.trouble = None
+
+
+@dataclass
+class FailingRedis:
+    """A Redis of which every question fails with `trouble`, or hangs without one."""
+
+    trouble: Trouble | None = None
+    name: str = "sessions"
+    place: str = "redis:6379"
+
+    def cli(self, *commands: str) -> str:
+        return shlex.join(("redis-cli", *commands))
+
+    async def ask(self, *commands: str) -> Sequence[Reply | Trouble]:
+        raise await fails(self.trouble)
+
+    async def close(self) -> None:
+        self.trouble = None
+
+
+async def fails(trouble: Trouble | None) -> Trouble:
+    """The trouble to raise; without one it never comes."""
+    if trouble is None:
+        await asyncio.sleep(3600)
+    assert trouble is not None
+    return trouble
 
 
 @dataclass
