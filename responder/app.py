@@ -18,7 +18,9 @@ from responder.clients import Clients
 from responder.clients import alertmanager as alertmanager_client
 from responder.clients import kubernetes as kubernetes_client
 from responder.clients import prometheus as prometheus_client
+from responder.clients.alertmanager import HttpAlertmanager
 from responder.clients.http import AioHttp
+from responder.clients.network import AsyncNetwork
 from responder.clock import Clock, SystemClock
 from responder.errors import ConfigError
 from responder.flow import stages
@@ -65,6 +67,7 @@ class Outside:
     probes: Catalog[Probe]
     detectors: responder.detectors.Detectors
     rules: Rules
+    alertmanager: HttpAlertmanager | None = None
 
 
 @asynccontextmanager
@@ -74,6 +77,11 @@ async def outside(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIt
         session = await stack.enter_async_context(aiohttp.ClientSession(timeout=OUTSIDE_TIMEOUT))
         http = AioHttp(session, metrics, clock)
         stack.push_async_callback(http.close)
+        network = AsyncNetwork(session, metrics, clock)
+        stack.push_async_callback(network.close)
+        alertmanager = alertmanager_client.connect(settings.alertmanager, session, metrics, clock)
+        if alertmanager is not None:
+            stack.push_async_callback(alertmanager.close)
         probes = plugins.load(responder.probes, Probe, "probe", dotted=True)
         detectors = responder.detectors.load()
         rules = Rules([shipped(), *settings.rules], probes, detectors, metrics)
@@ -88,8 +96,8 @@ async def outside(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIt
             for client in (cluster, numbers):
                 if client is not None:
                     stack.push_async_callback(client.close)
-            clusters[name] = Clients(name, http, cluster, numbers)
-        yield Outside(clusters, http, session, probes, detectors, rules)
+            clusters[name] = Clients(name, http, cluster, numbers, network, alertmanager)
+        yield Outside(clusters, http, session, probes, detectors, rules, alertmanager)
 
 
 def make_sinks(settings: Settings) -> dict[str, Sink]:
@@ -114,7 +122,6 @@ async def world(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIter
     sinks = make_sinks(settings)
     async with outside(settings, metrics, clock) as found:
         database = Database(settings.database)
-        alertmanager = alertmanager_client.connect(settings.alertmanager, found.session, metrics, clock)
         try:
             await database.open()
             yield World(
@@ -129,11 +136,9 @@ async def world(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIter
                 clusters=found.clusters,
                 http=found.http,
                 session=found.session,
-                alertmanager=alertmanager,
+                alertmanager=found.alertmanager,
             )
         finally:
-            if alertmanager is not None:
-                await alertmanager.close()
             await database.close()
 
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 from responder.errors import Permanent, Reason
 from responder.model.evidence import HttpAnswer, Sample, Series
+from responder.model.network import DnsAnswer, TcpAnswer, TlsAnswer, WebSocketAnswer
 
 T = TypeVar("T")
 
@@ -122,6 +123,40 @@ class Http(Protocol):
         ...
 
 
+class Network(Protocol):
+    """Connections and names, asked from where Responder runs. That nobody answers is an answer.
+
+    Addresses that hand out a cloud's credentials are refused with Permanent.
+    """
+
+    async def connect(self, host: str, port: int, *, timeout: float = 5) -> TcpAnswer:
+        """Open a TCP connection and close it again."""
+        ...
+
+    async def resolve(self, name: str, kind: str = "A", server: str = "", *, timeout: float = 5) -> DnsAnswer:
+        """Ask DNS: the system's servers with their search domains, or the one at the address `server`."""
+        ...
+
+    async def certificate(self, host: str, port: int, server_name: str = "", *, timeout: float = 5) -> TlsAnswer:
+        """A TLS handshake, whatever the certificate is; `server_name` is the host's where none is given."""
+        ...
+
+    async def websocket(
+        self,
+        url: str,
+        *,
+        protocols: Sequence[str] = (),
+        headers: Mapping[str, str] | None = None,
+        timeout: float = 5,
+    ) -> WebSocketAnswer:
+        """A WebSocket handshake with a `ws` or `wss` URL, closed again at once."""
+        ...
+
+    async def close(self) -> None:
+        """Give up what is under way."""
+        ...
+
+
 class Alertmanager(Protocol):
     """Alertmanager's API v2, to reconcile what webhooks leave out."""
 
@@ -142,6 +177,8 @@ class Clients:
     http: Http
     kubernetes_client: Kubernetes | None = None
     prometheus_client: Prometheus | None = None
+    network_client: Network | None = None
+    alertmanager_client: Alertmanager | None = None
 
     @property
     def kubernetes(self) -> Kubernetes:
@@ -152,6 +189,18 @@ class Clients:
     def prometheus(self) -> Prometheus:
         """The cluster's Prometheus."""
         return self.prometheus_client or self._absent("Prometheus", "prometheus.url")
+
+    @property
+    def network(self) -> Network:
+        """The network as Responder sees it."""
+        if self.network_client is None:
+            raise Permanent("the network cannot be asked from here", Reason.NOT_CONFIGURED)
+        return self.network_client
+
+    @property
+    def alertmanager(self) -> Alertmanager:
+        """The Alertmanager that sends the alerts."""
+        return self.alertmanager_client or self._absent("Alertmanager", "alertmanager.url")
 
     def _absent(self, what: str, setting: str) -> Any:
         where = f" for cluster {self.cluster!r}" if self.cluster else ""

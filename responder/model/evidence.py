@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self, TypeVar
 from pydantic import AwareDatetime, Field, JsonValue
 
 from responder.errors import Reason
+from responder.model.certificates import Handshake
 from responder.model.record import Record
 
 
@@ -208,10 +209,12 @@ class Chart(Shape):
 
 
 class HttpAnswer(Shape):
-    """What an HTTP server said. The body is cut and redacted."""
+    """What an HTTP server said. The body is cut and redacted; `problems` is what differs from what was wanted."""
 
     url: str
     status: int
     seconds: float
     headers: Mapping[str, str] = Field(default_factory=dict)
     body: str = ""
+    problems: tuple[str, ...] = ()
+    handshake: Handshake | None = None

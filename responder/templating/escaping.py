@@ -28,6 +28,8 @@ _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,251}[A-Za-z0-9])?)?")
 _BARE = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*|[0-9]+(\.[0-9]+)?([a-z]+([0-9]+[a-z]+)*)?")
 _HOST = re.compile(r"(?i)[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?(:[0-9]{1,5})?|\[[0-9a-f:.]+\](:[0-9]{1,5})?")
 
+_LABEL = re.compile(r"[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9])?")
+
 
 class Language(StrEnum):
     """What a text with templates is written in."""
@@ -37,6 +39,7 @@ class Language(StrEnum):
     LOGQL = "LogQL"
     SQL = "SQL"
     URL = "a URL"
+    ADDRESS = "a network address"
     NAME = "a Kubernetes name"
     SELECTOR = "a label selector"
     REGEX = "a regular expression"
@@ -81,6 +84,12 @@ def _host(value: str) -> str:
     return value
 
 
+def _domain_label(value: str) -> str:
+    if not _LABEL.fullmatch(value):
+        raise ConfigError(f"{_cut(value)} is no single part of a host name")
+    return value
+
+
 def _component(value: str) -> str:
     if value in (".", ".."):
         raise ConfigError(f"{value!r} cannot be a part of a URL")
@@ -111,6 +120,7 @@ ESCAPERS: Mapping[str, Callable[[str], str]] = {
     "raw_string_regex": lambda value: _raw_string(regex(value)),
     "bare": _bare,
     "host": _host,
+    "domain_label": _domain_label,
     "component": _component,
     "name": _name,
     "selector": _label_value,
@@ -210,6 +220,20 @@ class Url:
         return Url(host, tail, over)
 
 
+@dataclass(frozen=True)
+class Address:
+    """A place in `host:port` or in a host name: a value may be the whole of it, or one label behind literal text."""
+
+    begun: bool = False
+
+    @property
+    def escaper(self) -> str:
+        return "domain_label" if self.begun else "host"
+
+    def feed(self, text: str) -> "Address":
+        return Address(self.begun or bool(text.strip()))
+
+
 def scanner(language: Language) -> Scanner:
     """The beginning of a text in this language."""
     match language:
@@ -217,6 +241,8 @@ def scanner(language: Language) -> Scanner:
             return Query()
         case Language.URL:
             return Url()
+        case Language.ADDRESS:
+            return Address()
         case Language.SQL:
             return Nowhere()
         case Language.NAME:
