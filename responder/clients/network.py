@@ -175,9 +175,7 @@ def written(host: str, port: int) -> str:
 
 def kind_of(error: BaseException) -> FailureKind:
     """What kind of failure an error of the network is."""
-    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ClientConnectorSSLError):
-        error = error.os_error
-    match error:
+    match _cause(error):
         case TimeoutError() | asyncio.TimeoutError():
             return FailureKind.TIMED_OUT
         case ssl.SSLError() | ssl.CertificateError() | aiohttp.ClientSSLError():
@@ -255,9 +253,25 @@ def _unanswered(answer: Shape, kind: FailureKind | None) -> Unanswered:
     return Unanswered(answer, Reason.TIMEOUT if silent else Reason.BAD_ANSWER)
 
 
+def _cause(error: BaseException) -> BaseException:
+    """What is behind an error of the HTTP library."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            return error.certificate_error
+        case aiohttp.ClientConnectorDNSError():
+            return error
+        case aiohttp.ClientConnectorError():
+            return error.os_error
+    return error
+
+
 def _said(error: BaseException) -> str:
-    if isinstance(error, ssl.SSLError):
-        return redact(str(error.reason or error))[:256]
+    error = _cause(error)
+    match error:
+        case ssl.SSLCertVerificationError():
+            return redact(error.verify_message)[:256]
+        case ssl.SSLError():
+            return redact(str(error.reason or error))[:256]
     text = getattr(error, "strerror", "") or str(error)
     return "" if isinstance(error, TimeoutError) else redact(str(text))[:256]
 

@@ -12,7 +12,7 @@ from responder.errors import Permanent, Reason, Temporary, Trouble
 from responder.model.evidence import Gap, Observation, Reproduction
 from responder.model.subject import Target
 from responder.probes import Inquiry, Probe
-from tests.fakes.clients import FailingHttp, FailingPrometheus, FakeKubernetes
+from tests.fakes.clients import FailingHttp, FailingPrometheus, FakeAlertmanager, FakeKubernetes, FakeNetwork
 from tests.makers import NOW, alert
 
 CATALOG = plugins.load(probes, Probe, "probe", dotted=True)
@@ -20,6 +20,10 @@ NEEDED: dict[str, dict[str, Any]] = {
     "prometheus.query": {"query": "up"},
     "prometheus.range": {"query": "up"},
     "http.get": {"url": "http://web.example/health"},
+    "tcp.connect": {"address": "web.example:8080"},
+    "dns.resolve": {"name": "web.example"},
+    "tls.certificate": {"address": "web.example:443"},
+    "websocket.connect": {"url": "ws://web.example/chat"},
 }
 TARGETS = {
     "nothing": Target(),
@@ -51,7 +55,14 @@ def inquiry(target: Target) -> Inquiry:
 def failing(trouble: Trouble | None) -> Clients:
     """Clients of which everything fails; without a trouble everything hangs."""
     kubernetes = FakeKubernetes(troubles={"*": trouble} if trouble else {}, slow=set() if trouble else {"*"})
-    return Clients("prod", FailingHttp(trouble), kubernetes, FailingPrometheus(trouble))
+    return Clients(
+        "prod",
+        FailingHttp(trouble),
+        kubernetes,
+        FailingPrometheus(trouble),
+        FakeNetwork(trouble=trouble),
+        FakeAlertmanager(trouble=trouble),
+    )
 
 
 async def outcome(probe: Probe, asked: Inquiry, clients: Clients) -> Observation | Trouble:

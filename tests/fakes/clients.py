@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from responder.clients import Listing
 from responder.clients.selectors import by_fields, by_labels
 from responder.errors import Permanent, Reason, Trouble
-from responder.model.evidence import HttpAnswer, Sample, Series
+from responder.model.evidence import HttpAnswer, Sample, Series, Shape
+from responder.model.network import DnsAnswer, TcpAnswer, TlsAnswer, WebSocketAnswer
+
+S = TypeVar("S", bound=Shape)
 
 KINDS = {
     "pods": "Pod",
@@ -144,3 +147,60 @@ class FailingHttp:
 
     async def close(self) -> None:
         self.trouble = None
+
+
+@dataclass
+class FakeNetwork:
+    """Gives the answers it was told; without one every question fails with `trouble`, or hangs without that."""
+
+    answers: Sequence[Shape] = ()
+    trouble: Trouble | None = None
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+
+    async def connect(self, host: str, port: int, *, timeout: float = 5) -> TcpAnswer:
+        return await self._answer(TcpAnswer, host, port)
+
+    async def resolve(self, name: str, kind: str = "A", server: str = "", *, timeout: float = 5) -> DnsAnswer:
+        return await self._answer(DnsAnswer, name, kind, server)
+
+    async def certificate(self, host: str, port: int, server_name: str = "", *, timeout: float = 5) -> TlsAnswer:
+        return await self._answer(TlsAnswer, host, port, server_name)
+
+    async def websocket(
+        self, url: str, *, protocols: Sequence[str] = (), headers: Mapping[str, str] | None = None, timeout: float = 5
+    ) -> WebSocketAnswer:
+        return await self._answer(WebSocketAnswer, url, tuple(protocols), dict(headers or {}))
+
+    async def close(self) -> None:
+        self.asked.clear()
+
+    async def _answer(self, shape: type[S], *asked: Any) -> S:
+        self.asked.append(asked)
+        for answer in self.answers:
+            if isinstance(answer, shape):
+                return answer
+        if self.trouble is None:
+            await asyncio.sleep(3600)
+        assert self.trouble is not None
+        raise self.trouble
+
+
+@dataclass
+class FakeAlertmanager:
+    """Knows some alerts; without any every question fails with `trouble`, or hangs without that."""
+
+    known: Sequence[Mapping[str, Any]] | None = None
+    trouble: Trouble | None = None
+    asked: list[tuple[str, ...]] = field(default_factory=list)
+
+    async def alerts(self, *matchers: str) -> Sequence[Mapping[str, Any]]:
+        self.asked.append(matchers)
+        if self.known is not None:
+            return self.known
+        if self.trouble is None:
+            await asyncio.sleep(3600)
+        assert self.trouble is not None
+        raise self.trouble
+
+    async def close(self) -> None:
+        self.asked.clear()
