@@ -45,13 +45,21 @@ class HttpGet(Probe):
                 return why
             raise Temporary(f"{trouble} ({FROM_HERE})", trouble.reason, trouble.after) from None
         shown = await self._shown(clients) if self.url.startswith("https:") else None
-        problems = [*self._problems(answer), *(shown.problems if shown and shown.handshake else ())]
+        answer = answer.model_copy(
+            update={
+                "unexpected": tuple(self._unexpected(answer)),
+                "max_seconds": self.max_seconds,
+                "min_days": self.min_days,
+                "handshake": shown.handshake if shown else None,
+            }
+        )
+        problems = [*answer.unexpected, *(shown.problems if shown and shown.handshake else ())]
+        if self.max_seconds is not None and answer.slow:
+            problems.append(f"wanted is an answer within {seconds(self.max_seconds)}")
         verdict = "; ".join(problems) if problems else "as expected"
         return Observation(
             summary=f"{answer.url} answered {answer.status} in {seconds(answer.seconds)}: {verdict}",
-            data=answer.model_copy(
-                update={"problems": tuple(problems), "handshake": shown.handshake if shown else None}
-            ),
+            data=answer,
             facts=(*_redirect(answer), *(chain_of(shown) if shown else ())),
             value=answer.seconds,
             breached=bool(problems),
@@ -63,7 +71,7 @@ class HttpGet(Probe):
         place = _place(self.url)
         return (openssl(place.written, place.host), asked) if place and place.secure else (asked,)
 
-    def _problems(self, answer: HttpAnswer) -> Iterator[str]:
+    def _unexpected(self, answer: HttpAnswer) -> Iterator[str]:
         if self.expect_status and answer.status not in self.expect_status:
             yield f"wanted is status {', '.join(map(str, self.expect_status))}"
         elif not self.expect_status and not 200 <= answer.status < 400:
@@ -76,8 +84,6 @@ class HttpGet(Probe):
                 yield f"the header {name} is {have[name.lower()]!r}, wanted is {expression!r}"
         if self.expect_body and not re2.search(self.expect_body, answer.body):
             yield f"the body does not contain {self.expect_body!r}"
-        if self.max_seconds is not None and answer.seconds > self.max_seconds:
-            yield f"wanted is an answer within {seconds(self.max_seconds)}"
 
     async def _why(self, clients: Clients) -> Observation | None:
         """Why nothing answered, where the connection or the certificate tells."""
