@@ -100,6 +100,10 @@ class Prometheus(Protocol):
         """The alerting rules, as `GET /api/v1/rules?type=alert` returns them: `name`, `query`, `labels`…"""
         ...
 
+    async def targets(self) -> Sequence[Mapping[str, Any]]:
+        """What it scrapes, as `GET /api/v1/targets?state=active` returns it: `labels`, `health`, `lastError`…"""
+        ...
+
     def link(self, expression: str, *, at: datetime | None = None, hours: float = 1) -> str:
         """The page that shows the expression's graph."""
         ...
@@ -158,7 +162,9 @@ class Network(Protocol):
 
 
 class Alertmanager(Protocol):
-    """Alertmanager's API v2, to reconcile what webhooks leave out."""
+    """Alertmanager's API v2, to reconcile what webhooks leave out. `url` is for people."""
+
+    url: str
 
     async def alerts(self, *matchers: str) -> Sequence[Mapping[str, Any]]:
         """Alerts as `GET /api/v2/alerts` returns them, active and suppressed."""

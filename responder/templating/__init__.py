@@ -86,6 +86,7 @@ def _an_expression(value: str) -> str:
 Plain = Annotated[str, Language.PLAIN]
 PromQL = Annotated[str, Language.PROMQL]
 LogQL = Annotated[str, Language.LOGQL]
+MatcherText = Annotated[str, Language.MATCHER]
 Sql = Annotated[str, Language.SQL]
 UrlText = Annotated[str, Language.URL]
 Address = Annotated[str, Language.ADDRESS, AfterValidator(_an_address)]

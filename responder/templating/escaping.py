@@ -37,6 +37,7 @@ class Language(StrEnum):
     PLAIN = "plain text"
     PROMQL = "PromQL"
     LOGQL = "LogQL"
+    MATCHER = "a matcher of Alertmanager"
     SQL = "SQL"
     URL = "a URL"
     ADDRESS = "a network address"
@@ -64,6 +65,11 @@ def _string(value: str) -> str:
         f"\\x{ord(character):02x}" if character < " " or character in "\"'`\x7f" else character
         for character in value.replace("\\", "\\\\")
     )
+
+
+def _matcher_string(value: str) -> str:
+    # Alertmanager knows these three escapes only (alertmanager, matcher/parse and pkg/labels)
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 def _raw_string(value: str) -> str:
@@ -116,6 +122,8 @@ ESCAPERS: Mapping[str, Callable[[str], str]] = {
     "plain": str,
     "string": _string,
     "string_regex": lambda value: _string(regex(value)),
+    "matcher_string": _matcher_string,
+    "matcher_string_regex": lambda value: _matcher_string(regex(value)),
     "raw_string": _raw_string,
     "raw_string_regex": lambda value: _raw_string(regex(value)),
     "bare": _bare,
@@ -197,6 +205,33 @@ class Query:
 
 
 @dataclass(frozen=True)
+class Matcher:
+    """A place in a matcher of Alertmanager: inside double quotes or not, and the operator before them."""
+
+    quoted: bool = False
+    operator: str = ""
+    escaped: bool = False
+
+    @property
+    def escaper(self) -> str:
+        if self.escaped:
+            raise ConfigError("a value cannot follow a backslash")
+        if not self.quoted:
+            return "bare"
+        return "matcher_string_regex" if self.operator in ("=~", "!~") else "matcher_string"
+
+    def feed(self, text: str) -> "Matcher":
+        quoted, operator, escaped = self.quoted, self.operator, self.escaped
+        for sign in text:
+            if sign == '"' and not escaped:
+                quoted, operator = not quoted, operator if not quoted else ""
+            elif not quoted and not sign.isspace():
+                operator = (operator + sign)[-2:] if sign in "=~!" else ""
+            escaped = sign == "\\" and not escaped and quoted
+        return Matcher(quoted, operator, escaped)
+
+
+@dataclass(frozen=True)
 class Url:
     """A place in a URL, or in a part of one that has no scheme. `tail` is what may begin `://`."""
 
@@ -241,6 +276,8 @@ def scanner(language: Language) -> Scanner:
             return Query()
         case Language.URL:
             return Url()
+        case Language.MATCHER:
+            return Matcher()
         case Language.ADDRESS:
             return Address()
         case Language.SQL:

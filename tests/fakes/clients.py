@@ -118,6 +118,9 @@ class FailingPrometheus:
     async def rules(self) -> Sequence[Mapping[str, Any]]:
         raise await self._trouble()
 
+    async def targets(self) -> Sequence[Mapping[str, Any]]:
+        raise await self._trouble()
+
     def link(self, expression: str, *, at: datetime | None = None, hours: float = 1) -> str:
         return self.url
 
@@ -192,6 +195,7 @@ class FakeAlertmanager:
     known: Sequence[Mapping[str, Any]] | None = None
     trouble: Trouble | None = None
     asked: list[tuple[str, ...]] = field(default_factory=list)
+    url: str = "http://alertmanager:9093"
 
     async def alerts(self, *matchers: str) -> Sequence[Mapping[str, Any]]:
         self.asked.append(matchers)

@@ -156,8 +156,11 @@ async def test_a_websocket_that_works_and_one_that_does_not() -> None:
 
 @pytest.mark.parametrize(
     "header",
-    ["Authorization: Bearer x", "Cookie: a=b", "X-Api-Key: 1", "X-Auth-Token: 1", "Host: other", "Upgrade: x", "no colon", "A: b\r\nC: d"],
-)  # fmt: skip
+    [
+        *("Authorization: Bearer x", "Cookie: a=b", "X-Api-Key: 1", "X-Auth-Token: 1"),
+        *("Host: other", "Upgrade: x", "no colon", "A: b\r\nC: d"),
+    ],
+)
 def test_headers_hold_no_secrets_and_nothing_of_the_protocol(header: str) -> None:
     with pytest.raises(ValidationError):
         WebSocketConnect(url="ws://web/", headers=(header,))
