@@ -38,6 +38,29 @@ class Listing:
     truncated: str = ""
 
 
+@dataclass(frozen=True)
+class Execution:
+    """How a command ended: `code` is its exit code, None where it did not even start, `error` says why.
+
+    The output is cut where it is long: `truncated`.
+    """
+
+    code: int | None
+    stdout: str = ""
+    stderr: str = ""
+    error: str = ""
+    truncated: bool = False
+
+
+REVIEWS: Mapping[str, str] = {
+    "SelfSubjectAccessReview": "selfsubjectaccessreviews",
+    "SelfSubjectRulesReview": "selfsubjectrulesreviews",
+    "SubjectAccessReview": "subjectaccessreviews",
+    "LocalSubjectAccessReview": "localsubjectaccessreviews",
+}
+"""The reviews of `authorization.k8s.io/v1` with their resources: questions that are sent as POST."""
+
+
 class Kubernetes(Protocol):
     """One cluster, live or a snapshot. Resources are named as kubectl does: `pods`, `deployments.apps`.
 
@@ -75,6 +98,19 @@ class Kubernetes(Protocol):
 
     async def version(self) -> str:
         """The server's version: `v1.31.2`."""
+        ...
+
+    async def review(self, kind: str, spec: Mapping[str, Any], *, namespace: str = "") -> Mapping[str, Any]:
+        """The `status` of an access review, which changes nothing; a snapshot raises Permanent.
+
+        `kind` is one of REVIEWS; `namespace` is for LocalSubjectAccessReview.
+        """
+        ...
+
+    async def exec(
+        self, namespace: str, pod: str, container: str, command: Sequence[str], *, timeout: float = 10
+    ) -> Execution:
+        """Run a command that the settings allow, as a list of arguments without a shell; else raises Permanent."""
         ...
 
     async def close(self) -> None:

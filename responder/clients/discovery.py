@@ -32,6 +32,7 @@ WELL_KNOWN: Mapping[str, tuple[str, str, bool]] = {
     "jobs": ("batch", "Job", True),
     "cronjobs": ("batch", "CronJob", True),
     "ingresses": ("networking.k8s.io", "Ingress", True),
+    "ingressclasses": ("networking.k8s.io", "IngressClass", False),
     "networkpolicies": ("networking.k8s.io", "NetworkPolicy", True),
     "storageclasses": ("storage.k8s.io", "StorageClass", False),
     "endpointslices": ("discovery.k8s.io", "EndpointSlice", True),
@@ -39,6 +40,10 @@ WELL_KNOWN: Mapping[str, tuple[str, str, bool]] = {
     "poddisruptionbudgets": ("policy", "PodDisruptionBudget", True),
     "controllerrevisions": ("apps", "ControllerRevision", True),
     "leases": ("coordination.k8s.io", "Lease", True),
+    "roles": ("rbac.authorization.k8s.io", "Role", True),
+    "rolebindings": ("rbac.authorization.k8s.io", "RoleBinding", True),
+    "clusterroles": ("rbac.authorization.k8s.io", "ClusterRole", False),
+    "clusterrolebindings": ("rbac.authorization.k8s.io", "ClusterRoleBinding", False),
 }
 """Group, kind and scope of the built-in resources: of these only the version has to be asked for."""
 
@@ -55,6 +60,7 @@ USUAL: Mapping[str, tuple[str, ...]] = {
     "autoscaling": ("v2",),
     "policy": ("v1",),
     "coordination.k8s.io": ("v1",),
+    "rbac.authorization.k8s.io": ("v1",),
     "metrics.k8s.io": ("v1beta1",),
 }
 """Versions to try where discovery is denied: those of every server since 1.25."""

@@ -1,12 +1,13 @@
 """Clients that a test fills, or that fail in one way."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from responder.clients import Listing
+from responder.clients import Execution, Listing
 from responder.clients.selectors import by_fields, by_labels
 from responder.errors import Permanent, Reason, Trouble
 from responder.model.evidence import HttpAnswer, Sample, Series, Shape
@@ -26,6 +27,18 @@ KINDS = {
     "jobs.batch": "Job",
     "cronjobs.batch": "CronJob",
     "horizontalpodautoscalers.autoscaling": "HorizontalPodAutoscaler",
+    "services": "Service",
+    "endpoints": "Endpoints",
+    "namespaces": "Namespace",
+    "secrets": "Secret",
+    "endpointslices.discovery.k8s.io": "EndpointSlice",
+    "ingresses.networking.k8s.io": "Ingress",
+    "ingressclasses.networking.k8s.io": "IngressClass",
+    "networkpolicies.networking.k8s.io": "NetworkPolicy",
+    "roles.rbac.authorization.k8s.io": "Role",
+    "rolebindings.rbac.authorization.k8s.io": "RoleBinding",
+    "clusterroles.rbac.authorization.k8s.io": "ClusterRole",
+    "clusterrolebindings.rbac.authorization.k8s.io": "ClusterRoleBinding",
     "pods.metrics.k8s.io": "PodMetrics",
     "nodes.metrics.k8s.io": "NodeMetrics",
 }
@@ -44,6 +57,8 @@ class FakeKubernetes:
     slow: set[str] = field(default_factory=set)
     asked: list[str] = field(default_factory=list)
     name: str = ""
+    reviews: Callable[[str, Mapping[str, Any], str], Mapping[str, Any]] | None = None
+    execution: Execution | None = None
 
     def kubectl(self, *arguments: str) -> str:
         return " ".join(("kubectl", *arguments))
@@ -85,6 +100,20 @@ class FakeKubernetes:
         if key not in self.logs:
             raise Permanent(f'pods "{pod}" not found', Reason.NOT_FOUND)
         return "".join(self.logs[key].splitlines(keepends=True)[-tail:])
+
+    async def review(self, kind: str, spec: Mapping[str, Any], *, namespace: str = "") -> Mapping[str, Any]:
+        await self._told(kind)
+        if self.reviews is None:
+            raise Permanent("access cannot be asked", Reason.NOT_FOUND)
+        return self.reviews(kind, spec, namespace)
+
+    async def exec(
+        self, namespace: str, pod: str, container: str, command: Sequence[str], *, timeout: float = 10
+    ) -> Execution:
+        await self._told(f"exec {pod}/{container}: {shlex.join(command)}")
+        if self.execution is None:
+            raise Permanent("the command is not allowed", Reason.FORBIDDEN)
+        return self.execution
 
     async def version(self) -> str:
         await self._told("version")
