@@ -10,6 +10,8 @@ from responder.clock import Clock
 from responder.errors import Permanent, Reason
 
 REMEMBERED = 600.0
+UNKNOWN = "the server has no"
+"""How the message begins where a server does not have a resource."""
 
 WELL_KNOWN: Mapping[str, tuple[str, str, bool]] = {
     "pods": ("", "Pod", True),
@@ -130,7 +132,7 @@ class Discovery:
                     raise
                 _, kind, namespaced = WELL_KNOWN.get(name, ("", "", True))
                 return Resource(name, version, kind, namespaced)
-        raise Permanent(f"the server has no {resource}", Reason.NOT_FOUND)
+        raise Permanent(f"{UNKNOWN} {resource}", Reason.NOT_FOUND)
 
     async def _group(self, group: str, resource: str) -> tuple[str, ...]:
         """The versions of a group as `group/version`, the one to use first."""
@@ -139,7 +141,7 @@ class Discovery:
             self._resources = {}
             self._until = self._clock.now().timestamp() + REMEMBERED
         if group not in self._versions:
-            raise Permanent(f"the server has no {resource}: group {group} is missing", Reason.NOT_FOUND)
+            raise Permanent(f"{UNKNOWN} {resource}: group {group} is missing", Reason.NOT_FOUND)
         return self._versions[group]
 
     async def _groups(self) -> Mapping[str, tuple[str, ...]]:
