@@ -184,7 +184,7 @@ def kind_of(error: BaseException) -> FailureKind:
             return FailureKind.NO_SUCH_HOST
         case ConnectionRefusedError():
             return FailureKind.REFUSED
-        case ConnectionError() | EOFError() | aiohttp.ServerDisconnectedError():
+        case ConnectionError() | EOFError() | aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError():
             return FailureKind.RESET
         case aiohttp.ClientResponseError() | ValueError():
             return FailureKind.WRONG_PROTOCOL

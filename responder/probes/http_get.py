@@ -1,20 +1,17 @@
 """`http.get`: what an address answers, asked from where Responder runs."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import re2
 from pydantic import Field, NonNegativeFloat, PositiveFloat
-from yarl import URL
 
 from responder.clients import Clients
 from responder.errors import Reason, Temporary, Trouble
 from responder.model.evidence import HttpAnswer, Observation, Reproduction
-from responder.model.network import TlsAnswer
 from responder.model.numbers import seconds
 from responder.probes import Inquiry, Probe
 from responder.probes._headers import ExpectedHeaders, Headers
-from responder.probes._network import FROM_HERE, chain_of, command, openssl, told
+from responder.probes._network import FROM_HERE, bad_certificate, certificate_of, chain_of, command, openssl, place_of
 from responder.templating import Regex, UrlText
 
 _NOBODY = (Reason.UNREACHABLE, Reason.TIMEOUT)
@@ -44,7 +41,7 @@ class HttpGet(Probe):
             if trouble.reason in _NOBODY and (why := await self._why(clients)) is not None:
                 return why
             raise Temporary(f"{trouble} ({FROM_HERE})", trouble.reason, trouble.after) from None
-        shown = await self._shown(clients) if self.url.startswith("https:") else None
+        shown = await certificate_of(clients, self.url, self.min_days)
         answer = answer.model_copy(
             update={
                 "unexpected": tuple(self._unexpected(answer)),
@@ -68,8 +65,8 @@ class HttpGet(Probe):
     def reproduce(self, inquiry: Inquiry, clients: Clients) -> tuple[Reproduction, ...]:
         sent = [word for name, value in self.headers for word in ("-H", f"{name}: {value}")]
         asked = command("curl", "-sS", "-o", "/dev/null", "-w", "%{http_code} %{time_total}s\\n", *sent, self.url)
-        place = _place(self.url)
-        return (openssl(place.written, place.host), asked) if place and place.secure else (asked,)
+        where = place_of(self.url)
+        return (openssl(where.written, where.host), asked) if where and where.secure else (asked,)
 
     def _unexpected(self, answer: HttpAnswer) -> Iterator[str]:
         if self.expect_status and answer.status not in self.expect_status:
@@ -87,11 +84,11 @@ class HttpGet(Probe):
 
     async def _why(self, clients: Clients) -> Observation | None:
         """Why nothing answered, where the connection or the certificate tells."""
-        place = _place(self.url)
-        if place is None or clients.network_client is None:
+        where = place_of(self.url)
+        if where is None or clients.network_client is None:
             return None
         try:
-            reached = await clients.network.connect(place.host, place.port, timeout=2)
+            reached = await clients.network.connect(where.host, where.port, timeout=2)
         except Trouble:
             return None
         if not reached.connected:
@@ -100,42 +97,8 @@ class HttpGet(Probe):
                 data=reached,
                 breached=True,
             )
-        shown = await self._shown(clients) if place.secure else None
-        if shown is None or not shown.problems:
-            return None
-        return Observation(summary=f"{told(shown)} ({FROM_HERE})", data=shown, facts=chain_of(shown), breached=True)
-
-    async def _shown(self, clients: Clients) -> TlsAnswer | None:
-        """The certificate, where it can be seen at all."""
-        place = _place(self.url)
-        if place is None or clients.network_client is None:
-            return None
-        try:
-            found = await clients.network.certificate(place.host, place.port, timeout=2)
-        except Trouble:
-            return None
-        return found.model_copy(update={"min_days": self.min_days})
-
-
-@dataclass(frozen=True)
-class _Place:
-    """Where a URL leads."""
-
-    host: str
-    port: int
-    secure: bool
-
-    @property
-    def written(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-def _place(url: str) -> _Place | None:
-    try:
-        target = URL(url)
-    except ValueError:
-        return None
-    return _Place(target.host, target.port, target.scheme == "https") if target.host and target.port else None
+        shown = await certificate_of(clients, self.url, self.min_days)
+        return bad_certificate(shown) if shown is not None and shown.problems else None
 
 
 def _redirect(answer: HttpAnswer) -> Iterator[str]:

@@ -6,11 +6,12 @@ from pydantic import Field, PositiveFloat
 
 from responder.clients import Clients
 from responder.model.evidence import Observation, Reproduction
+from responder.model.failures import FailureKind
 from responder.model.network import WebSocketAnswer
 from responder.model.numbers import seconds
 from responder.probes import Inquiry, Probe
 from responder.probes._headers import Headers
-from responder.probes._network import FROM_HERE, command
+from responder.probes._network import FROM_HERE, bad_certificate, certificate_of, command
 from responder.templating import UrlText
 
 
@@ -29,6 +30,10 @@ class WebSocketConnect(Probe):
         answer = await clients.network.websocket(
             self.url, protocols=self.protocols, headers=dict(self.headers), timeout=self.max_seconds
         )
+        if answer.error is FailureKind.TLS:
+            shown = await certificate_of(clients, self.url, 0)
+            if shown is not None and shown.problems:
+                return bad_certificate(shown)
         return Observation(
             summary=f"{answer.url}: {_verdict(answer)} ({FROM_HERE})",
             data=answer,
