@@ -60,7 +60,7 @@ async def certificate_of(clients: Clients, url: str, min_days: float) -> TlsAnsw
     if where is None or not where.secure or clients.network_client is None:
         return None
     try:
-        found = await clients.network.certificate(where.host, where.port, timeout=2)
+        found = await clients.network.certificate(where.host, where.port, timeout=1)
     except Trouble:
         return None
     return found.model_copy(update={"min_days": min_days})

@@ -24,7 +24,9 @@ class DnsResolve(Probe):
     """
 
     name: HostName = Field(description="the name; with `type: PTR` it may be an address", min_length=1)
-    type: Literal["A", "AAAA", "CNAME", "MX", "NS", "PTR", "SOA", "SRV", "TXT"] = "A"
+    type: Literal["A", "AAAA", "CNAME", "MX", "NS", "PTR", "SOA", "SRV", "TXT"] = Field(
+        "A", description="the type of the records"
+    )
     server: HostName | Address = Field("", description="the address of a name server, as 10.96.0.10")
     expect: tuple[str, ...] = Field((), description="records that should be among the answers")
     max_seconds: PositiveFloat = Field(4, le=30, description="how long to wait")

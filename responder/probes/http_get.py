@@ -10,10 +10,12 @@ from responder.errors import Reason, Temporary, Trouble
 from responder.model.evidence import HttpAnswer, Observation, Reproduction
 from responder.model.numbers import seconds
 from responder.probes import Inquiry, Probe
-from responder.probes._headers import ExpectedHeaders, Headers
+from responder.probes._headers import ExpectedHeaders, Headers, pairs
 from responder.probes._network import FROM_HERE, bad_certificate, certificate_of, chain_of, command, openssl, place_of
 from responder.templating import Regex, UrlText
 
+_PATIENCE = 0.75
+"""The share of the time after which a silent server is given up on, so that the connection can be looked at."""
 _NOBODY = (Reason.UNREACHABLE, Reason.TIMEOUT)
 
 
@@ -36,7 +38,8 @@ class HttpGet(Probe):
 
     async def run(self, inquiry: Inquiry, clients: Clients) -> Observation:
         try:
-            answer = await clients.http.get(self.url, headers=dict(self.headers))
+            patience = inquiry.seconds * _PATIENCE
+            answer = await clients.http.get(self.url, headers=dict(pairs(self.headers)), timeout=patience)
         except Temporary as trouble:
             if trouble.reason in _NOBODY and (why := await self._why(clients)) is not None:
                 return why
@@ -63,7 +66,7 @@ class HttpGet(Probe):
         )
 
     def reproduce(self, inquiry: Inquiry, clients: Clients) -> tuple[Reproduction, ...]:
-        sent = [word for name, value in self.headers for word in ("-H", f"{name}: {value}")]
+        sent = [word for name, value in pairs(self.headers) for word in ("-H", f"{name}: {value}")]
         asked = command("curl", "-sS", "-o", "/dev/null", "-w", "%{http_code} %{time_total}s\\n", *sent, self.url)
         where = place_of(self.url)
         return (openssl(where.written, where.host), asked) if where and where.secure else (asked,)
@@ -74,7 +77,7 @@ class HttpGet(Probe):
         elif not self.expect_status and not 200 <= answer.status < 400:
             yield "wanted is status 2xx or 3xx"
         have = {name.lower(): value for name, value in answer.headers.items()}
-        for name, expression in self.expect_header:
+        for name, expression in pairs(self.expect_header):
             if name.lower() not in have:
                 yield f"there is no header {name}"
             elif not re2.search(expression, have[name.lower()]):
@@ -88,7 +91,7 @@ class HttpGet(Probe):
         if where is None or clients.network_client is None:
             return None
         try:
-            reached = await clients.network.connect(where.host, where.port, timeout=2)
+            reached = await clients.network.connect(where.host, where.port, timeout=1)
         except Trouble:
             return None
         if not reached.connected:

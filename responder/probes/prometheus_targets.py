@@ -83,7 +83,9 @@ def _told(target: Mapping[str, Any]) -> ScrapeTarget:
 def _summary(count: int, up: Counter[str], down: Counter[str], unknown: int) -> str:
     if not count:
         return "no targets"
-    text = f"{count} targets of {len({*up, *down}) or 1} jobs: {up.total()} up, {down.total()} down"
+    jobs = len({*up, *down}) or 1
+    text = f"{count} target{'s' if count > 1 else ''} of {jobs} job{'s' if jobs > 1 else ''}: "
+    text += f"{up.total()} up, {down.total()} down"
     text += f", {unknown} not scraped yet" if unknown else ""
     worst = ", ".join(f"{job} {number} of {number + up[job]}" for job, number in down.most_common(3))
     return f"{text} ({worst})" if worst else text

@@ -10,7 +10,7 @@ from responder.model.failures import FailureKind
 from responder.model.network import WebSocketAnswer
 from responder.model.numbers import seconds
 from responder.probes import Inquiry, Probe
-from responder.probes._headers import Headers
+from responder.probes._headers import Headers, pairs
 from responder.probes._network import FROM_HERE, bad_certificate, certificate_of, command
 from responder.templating import UrlText
 
@@ -28,7 +28,7 @@ class WebSocketConnect(Probe):
 
     async def run(self, inquiry: Inquiry, clients: Clients) -> Observation:
         answer = await clients.network.websocket(
-            self.url, protocols=self.protocols, headers=dict(self.headers), timeout=self.max_seconds
+            self.url, protocols=self.protocols, headers=dict(pairs(self.headers)), timeout=self.max_seconds
         )
         if answer.error is FailureKind.TLS:
             shown = await certificate_of(clients, self.url, 0)
@@ -44,7 +44,7 @@ class WebSocketConnect(Probe):
 
     def reproduce(self, inquiry: Inquiry, clients: Clients) -> tuple[Reproduction, ...]:
         offered = [word for protocol in self.protocols for word in ("-s", protocol)]
-        sent = [word for name, value in self.headers for word in ("-H", f"{name}: {value}")]
+        sent = [word for name, value in pairs(self.headers) for word in ("-H", f"{name}: {value}")]
         plain = self.url.replace("ws", "http", 1)
         upgrade = ["-H", "Connection: Upgrade", "-H", "Upgrade: websocket", "-H", "Sec-WebSocket-Version: 13"]
         key = ["-H", "Sec-WebSocket-Key: cmVzcG9uZGVyIGFza2VkIQ=="]

@@ -7,6 +7,8 @@ from typing import Any
 
 import aiohttp
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from responder.clients import Clients
 from responder.clients.alertmanager import connect
@@ -16,6 +18,7 @@ from responder.metrics import Metrics
 from responder.model.evidence import Observation
 from responder.model.scraping import FiringAlerts
 from responder.probes.alertmanager_alerts import AlertmanagerAlerts
+from responder.runbooks.matchers import parse
 from responder.settings import AlertmanagerSettings
 from responder.templating import render
 from tests.fakes.clients import FailingHttp, FakeAlertmanager
@@ -109,3 +112,11 @@ async def test_a_real_alertmanager_tells_active_and_silenced(servers: Servers) -
                 await asyncio.sleep(0.2)
         await client.close()
     assert [group.name for group in seen.data.groups] == ["Crash", "Quiet"]
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=("Cs",)), max_size=30))
+def test_any_label_is_one_value_of_one_matcher(label: str) -> None:
+    options = render(AlertmanagerAlerts, {"matchers": ['a="{{ labels.x }}"']}, {"labels": {"x": label}})
+    (matcher,) = parse(options["matchers"][0]).matchers
+    assert matcher.matches({"a": label})
+    assert not matcher.matches({"a": f"{label}x"})

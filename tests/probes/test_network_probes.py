@@ -1,10 +1,13 @@
 """`tcp.connect`, `dns.resolve`, `tls.certificate`, `websocket.connect`: what they tell of the answers."""
 
+import re
 import shlex
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from responder.clients import Clients
@@ -177,3 +180,13 @@ def test_the_commands_survive_a_shell() -> None:
     asked = WebSocketConnect(url=url, headers=("X-Shop: it's",))
     assert commands(asked)[0] == ["wscat", "-H", "X-Shop: it's", "-c", url]
     assert commands(asked)[1][-1] == url.replace("ws:", "http:")
+
+
+@given(st.text(max_size=30))
+def test_no_label_at_all_changes_port_or_domain(label: str) -> None:
+    try:
+        options = render(TcpConnect, {"address": "web.{{ labels.x }}.svc:8080"}, {"labels": {"x": label}})
+        probe = TcpConnect.model_validate(options)
+    except (ConfigError, ValidationError):
+        return
+    assert re.fullmatch(r"web\.[A-Za-z0-9_-]+\.svc:8080", probe.address)

@@ -56,7 +56,7 @@ async def test_targets_are_counted_and_those_that_are_down_told() -> None:
 
 
 async def test_a_job_or_labels_choose() -> None:
-    assert (await ask(*TARGETS, job="node")).summary == "1 targets of 1 jobs: 1 up, 0 down"
+    assert (await ask(*TARGETS, job="node")).summary == "1 target of 1 job: 1 up, 0 down"
     assert (await ask(*TARGETS, labels={"namespace": "shop"})).value == 1
     assert (await ask(*TARGETS, job="absent")).empty
 
