@@ -21,7 +21,9 @@ from responder.clients import loki as loki_client
 from responder.clients import postgres as postgres_client
 from responder.clients import prometheus as prometheus_client
 from responder.clients import redis as redis_client
+from responder.clients.alertmanager import HttpAlertmanager
 from responder.clients.http import AioHttp
+from responder.clients.network import AsyncNetwork
 from responder.clock import Clock, SystemClock
 from responder.errors import ConfigError
 from responder.flow import stages
@@ -73,6 +75,7 @@ class Outside:
     probes: Catalog[Probe]
     detectors: responder.detectors.Detectors
     rules: Rules
+    alertmanager: HttpAlertmanager | None = None
 
 
 @asynccontextmanager
@@ -82,6 +85,11 @@ async def outside(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIt
         session = await stack.enter_async_context(aiohttp.ClientSession(timeout=OUTSIDE_TIMEOUT))
         http = AioHttp(session, metrics, clock)
         stack.push_async_callback(http.close)
+        network = AsyncNetwork(session, metrics, clock)
+        stack.push_async_callback(network.close)
+        alertmanager = alertmanager_client.connect(settings.alertmanager, session, metrics, clock)
+        if alertmanager is not None:
+            stack.push_async_callback(alertmanager.close)
         probes = plugins.load(responder.probes, Probe, "probe", dotted=True)
         detectors = responder.detectors.load()
         rules = Rules([shipped(), *settings.rules], probes, detectors, metrics)
@@ -99,8 +107,19 @@ async def outside(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIt
             for client in (cluster, numbers, logs, *databases.values(), *caches.values()):
                 if client is not None:
                     stack.push_async_callback(client.close)
-            clusters[name] = Clients(name, http, cluster, numbers, logs, databases, caches, dialer)
-        yield Outside(clusters, http, session, probes, detectors, rules)
+            clusters[name] = Clients(
+                cluster=name,
+                http=http,
+                kubernetes_client=cluster,
+                prometheus_client=numbers,
+                loki_client=logs,
+                databases=databases,
+                redis_servers=caches,
+                redis_dialer=dialer,
+                network_client=network,
+                alertmanager_client=alertmanager,
+            )
+        yield Outside(clusters, http, session, probes, detectors, rules, alertmanager)
 
 
 def make_sinks(settings: Settings) -> dict[str, Sink]:
@@ -125,7 +144,6 @@ async def world(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIter
     sinks = make_sinks(settings)
     async with outside(settings, metrics, clock) as found:
         database = Database(settings.database)
-        alertmanager = alertmanager_client.connect(settings.alertmanager, found.session, metrics, clock)
         try:
             await database.open()
             signer = Signer(await database.write(keys.signing))
@@ -142,11 +160,9 @@ async def world(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIter
                 http=found.http,
                 addresses=Addresses(settings.base_url, signer),
                 session=found.session,
-                alertmanager=alertmanager,
+                alertmanager=found.alertmanager,
             )
         finally:
-            if alertmanager is not None:
-                await alertmanager.close()
             await database.close()
 
 

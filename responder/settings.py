@@ -27,6 +27,7 @@ from responder.model.runbook import Duration
 from responder.plugins import complaints
 
 MEBIBYTE = 1024 * 1024
+SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh", "busybox", "env", "xargs", "python", "python3", "perl"})
 PACKAGED_RULES = Path(__file__).parent / "rules"
 
 
@@ -114,6 +115,18 @@ class KubernetesSettings(Section):
     """How long an answer is used again."""
     max_items: int = Field(default=5000, ge=1)
     """Objects of one list that are read at most."""
+    exec: dict[str, tuple[tuple[str, ...], ...]] = Field(default_factory=dict)
+    """Commands that `kubernetes.exec` may run, by namespace: lists of arguments; `*` is any text in one of them."""
+
+    @field_validator("exec")
+    @classmethod
+    def _no_shell(cls, rules: dict[str, tuple[tuple[str, ...], ...]]) -> dict[str, tuple[tuple[str, ...], ...]]:
+        for rule in (rule for commands in rules.values() for rule in commands):
+            if not rule or "*" in rule[0]:
+                raise ValueError("a command of kubernetes.exec must begin with the name of its program")
+            if Path(rule[0]).name in SHELLS and any("*" in word for word in rule):
+                raise ValueError(f"kubernetes.exec: {rule[0]} with * would run anything")
+        return rules
 
 
 class PrometheusSettings(Section):

@@ -12,6 +12,7 @@ from typing import Any, NoReturn, Protocol, TypeVar
 
 from responder.errors import Permanent, Reason, Trouble
 from responder.model.evidence import HttpAnswer, Sample, Series
+from responder.model.network import DnsAnswer, TcpAnswer, TlsAnswer, WebSocketAnswer
 
 T = TypeVar("T")
 
@@ -35,6 +36,29 @@ class Listing:
 
     items: Sequence[dict[str, Any]]
     truncated: str = ""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a command ended: `code` is its exit code, None where it did not even start, `error` says why.
+
+    The output is cut where it is long: `truncated`.
+    """
+
+    code: int | None
+    stdout: str = ""
+    stderr: str = ""
+    error: str = ""
+    truncated: bool = False
+
+
+REVIEWS: Mapping[str, str] = {
+    "SelfSubjectAccessReview": "selfsubjectaccessreviews",
+    "SelfSubjectRulesReview": "selfsubjectrulesreviews",
+    "SubjectAccessReview": "subjectaccessreviews",
+    "LocalSubjectAccessReview": "localsubjectaccessreviews",
+}
+"""The reviews of `authorization.k8s.io/v1` with their resources: questions that are sent as POST."""
 
 
 class Kubernetes(Protocol):
@@ -76,6 +100,19 @@ class Kubernetes(Protocol):
         """The server's version: `v1.31.2`."""
         ...
 
+    async def review(self, kind: str, spec: Mapping[str, Any], *, namespace: str = "") -> Mapping[str, Any]:
+        """The `status` of an access review, which changes nothing; a snapshot raises Permanent.
+
+        `kind` is one of REVIEWS; `namespace` is for LocalSubjectAccessReview.
+        """
+        ...
+
+    async def exec(
+        self, namespace: str, pod: str, container: str, command: Sequence[str], *, timeout: float = 10
+    ) -> Execution:
+        """Run a command that the settings allow, as a list of arguments without a shell; else raises Permanent."""
+        ...
+
     async def close(self) -> None:
         """Release connections."""
         ...
@@ -97,6 +134,10 @@ class Prometheus(Protocol):
 
     async def rules(self) -> Sequence[Mapping[str, Any]]:
         """The alerting rules, as `GET /api/v1/rules?type=alert` returns them: `name`, `query`, `labels`…"""
+        ...
+
+    async def targets(self) -> Sequence[Mapping[str, Any]]:
+        """What it scrapes, as `GET /api/v1/targets?state=active` returns it: `labels`, `health`, `lastError`…"""
         ...
 
     def link(self, expression: str, *, at: datetime | None = None, hours: float = 1) -> str:
@@ -238,8 +279,44 @@ class Http(Protocol):
         ...
 
 
+class Network(Protocol):
+    """Connections and names, asked from where Responder runs. That nobody answers is an answer.
+
+    Addresses that hand out a cloud's credentials are refused with Permanent.
+    """
+
+    async def connect(self, host: str, port: int, *, timeout: float = 5) -> TcpAnswer:
+        """Open a TCP connection and close it again."""
+        ...
+
+    async def resolve(self, name: str, kind: str = "A", server: str = "", *, timeout: float = 5) -> DnsAnswer:
+        """Ask DNS: the system's servers with their search domains, or the one at the address `server`."""
+        ...
+
+    async def certificate(self, host: str, port: int, server_name: str = "", *, timeout: float = 5) -> TlsAnswer:
+        """A TLS handshake, whatever the certificate is; `server_name` is the host's where none is given."""
+        ...
+
+    async def websocket(
+        self,
+        url: str,
+        *,
+        protocols: Sequence[str] = (),
+        headers: Mapping[str, str] | None = None,
+        timeout: float = 5,
+    ) -> WebSocketAnswer:
+        """A WebSocket handshake with a `ws` or `wss` URL, closed again at once."""
+        ...
+
+    async def close(self) -> None:
+        """Give up what is under way."""
+        ...
+
+
 class Alertmanager(Protocol):
-    """Alertmanager's API v2, to reconcile what webhooks leave out."""
+    """Alertmanager's API v2, to reconcile what webhooks leave out. `url` is for people."""
+
+    url: str
 
     async def alerts(self, *matchers: str) -> Sequence[Mapping[str, Any]]:
         """Alerts as `GET /api/v2/alerts` returns them, active and suppressed."""
@@ -262,6 +339,8 @@ class Clients:
     databases: Mapping[str, Postgres] = field(default_factory=dict)
     redis_servers: Mapping[str, Redis] = field(default_factory=dict)
     redis_dialer: RedisDialer | None = None
+    network_client: Network | None = None
+    alertmanager_client: Alertmanager | None = None
 
     @property
     def kubernetes(self) -> Kubernetes:
@@ -298,6 +377,18 @@ class Clients:
             self._absent(what, setting)
         asked = f"no {what} is called {name!r}" if name else f"there are several: which {what} is meant?"
         raise Permanent(f"{asked} (there is {', '.join(sorted(known))})", Reason.NOT_CONFIGURED)
+
+    @property
+    def network(self) -> Network:
+        """The network as Responder sees it."""
+        if self.network_client is None:
+            raise Permanent("the network cannot be asked from here", Reason.NOT_CONFIGURED)
+        return self.network_client
+
+    @property
+    def alertmanager(self) -> Alertmanager:
+        """The Alertmanager that sends the alerts."""
+        return self.alertmanager_client or self._absent("Alertmanager", "alertmanager.url")
 
     def _absent(self, what: str, setting: str) -> NoReturn:
         where = f" for cluster {self.cluster!r}" if self.cluster else ""

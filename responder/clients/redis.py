@@ -2,7 +2,6 @@
 
 import asyncio
 import importlib
-import ipaddress
 import re
 import shlex
 import socket
@@ -12,9 +11,8 @@ from typing import Any
 
 from yarl import URL
 
-from responder.clients import Reply
+from responder.clients import Reply, addresses
 from responder.clients.answers import SHOWN_OF_BODY, SecretFile, unconnected
-from responder.clients.http import METADATA
 from responder.clients.sharing import Shared
 from responder.clock import Clock
 from responder.errors import ConfigError, Permanent, Reason, Temporary, Trouble
@@ -160,7 +158,7 @@ class RedisServer:
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
         for *_, address in found:
-            _refuse_metadata(str(address[0]), self._host)
+            addresses.refuse(str(address[0]), self._host)
         return str(found[0][4][0])
 
     def _trouble(self, error: BaseException) -> Trouble:
@@ -230,10 +228,3 @@ def _words(command: str) -> list[str]:
     if words[0].upper() in ("CONFIG", "CLIENT", "SLOWLOG", "MEMORY", "LATENCY", "CLUSTER"):
         return [" ".join(words[:2]).upper(), *words[2:]]
     return words
-
-
-def _refuse_metadata(text: str, host: str) -> None:
-    address = ipaddress.ip_address(text.partition("%")[0])
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    if (mapped or address).is_link_local or str(mapped or address) in METADATA:
-        raise Permanent(f"{host} is an address that hands out credentials of the cloud: not asked", Reason.FORBIDDEN)

@@ -18,7 +18,9 @@ from tests.fakes.clients import (
     FailingPostgres,
     FailingPrometheus,
     FailingRedis,
+    FakeAlertmanager,
     FakeKubernetes,
+    FakeNetwork,
 )
 from tests.makers import NOW, alert
 
@@ -29,6 +31,18 @@ NEEDED: dict[str, dict[str, Any]] = {
     "loki.query": {"query": '{app="web"}'},
     "postgres.query": {"statement": "SELECT 1"},
     "http.get": {"url": "http://web.example/health"},
+    "tcp.connect": {"address": "web.example:8080"},
+    "dns.resolve": {"name": "web.example"},
+    "tls.certificate": {"address": "web.example:443"},
+    "websocket.connect": {"url": "ws://web.example/chat"},
+    "kubernetes.access": {"wants": ["list pods"]},
+    "kubernetes.exec": {"command": ["id"]},
+    "kubernetes.custom_resources": {"resource": "kubechatcommands.kubechat.io"},
+}
+REVIEWS = ("selfsubjectaccessreviews", "subjectaccessreviews", "localsubjectaccessreviews")
+# reviews are questions that are posted; a command in a container runs only where the settings allow it
+CHANGING_NOTHING = {("authorization.k8s.io", name): {"create"} for name in REVIEWS} | {
+    ("", "pods/exec"): {"create", "get"}
 }
 TARGETS = {
     "nothing": Target(),
@@ -68,6 +82,8 @@ def failing(trouble: Trouble | None) -> Clients:
         FailingLoki(trouble),
         {"main": FailingPostgres(trouble)},
         {"sessions": FailingRedis(trouble)},
+        network_client=FakeNetwork(trouble=trouble),
+        alertmanager_client=FakeAlertmanager(trouble=trouble),
     )
 
 
@@ -94,7 +110,7 @@ def test_names_the_rights_it_needs_and_none_to_change_anything(kind: str) -> Non
     permissions = built(kind).permissions()
     assert bool(permissions) is kind.startswith("kubernetes.")
     for permission in permissions:
-        assert set(permission.verbs) <= {"get", "list"}
+        assert set(permission.verbs) <= CHANGING_NOTHING.get((permission.group, permission.resource), {"get", "list"})
         assert "*" not in (permission.group, permission.resource)
         assert "." not in permission.resource
     assert len(set(permissions)) == len(permissions)
