@@ -13,6 +13,7 @@ from responder import plugins, sinks
 from responder.errors import Permanent, Reason, Temporary, Trouble
 from responder.flow.message import Addresses, compose
 from responder.flow.sample import stages
+from responder.model.communication import PublicUpdate
 from responder.model.finding import Because, Cleared, Unseen
 from responder.model.incident import IncidentStatus, Severity
 from responder.model.message import Member, Message
@@ -25,8 +26,8 @@ from tests.sinks.medium import Keeper, medium
 from tests.sinks.reports import announced, diagnosed, finding, tracked
 
 CATALOG = plugins.load(sinks, Sink, "sink")
-LOCAL = {"log"}
-"""Sinks without a service."""
+LOCAL: dict[str, dict[str, Any]] = {"log": {}}
+"""Sinks without a service, with options for them."""
 REMOTE = [kind for kind in CATALOG.kinds if kind not in LOCAL]
 ADDRESSES = Addresses("https://responder.example", Signer("key"))
 HOSTILE = (
@@ -51,7 +52,16 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 def composed(report: Report) -> Message:
-    return compose(report, addresses=ADDRESSES)
+    """The message; for the public it says the same, so that what strangers write gets there too."""
+    best = report.findings[0].explanation if report.findings else ""
+    state: Any = "resolved" if report.status is IncidentStatus.RESOLVED else "investigating"
+    public = PublicUpdate(state=state, title=report.headline, body=best, at=report.updated_at)
+    return compose(report, addresses=ADDRESSES).model_copy(update={"public": public})
+
+
+def says(fake: type[Fake]) -> str:
+    """What the sample's answer shows there."""
+    return "requests to the shop may fail" if fake.public else "OOMKilled"
 
 
 def storm(count: int = 5, more: int = 495) -> Message:
@@ -133,7 +143,7 @@ async def test_an_incident_is_shown_from_the_first_word_to_its_end(fake: Fake, h
         receipt = await sink.deliver(message, receipt, medium(http))
     things = fake.things()
     assert len(things) == (1 if sink.edits else 2)
-    assert "OOMKilled" in "".join(thing.text for thing in things)
+    assert says(type(fake)) in "".join(thing.text for thing in things)
     assert not things[-1].open
 
 
@@ -247,14 +257,15 @@ async def test_a_storm_is_one_message(fake: Fake, http: aiohttp.ClientSession) -
 
 @pytest.mark.parametrize("kind", CATALOG.kinds)
 def test_the_preview_is_what_would_be_sent_and_needs_nobody(kind: str) -> None:
-    sink = CATALOG.kinds["log"](name="x") if kind in LOCAL else _configured(kind)
+    sink = CATALOG.kinds[kind](name="x", **LOCAL[kind]) if kind in LOCAL else _configured(kind)
     for message in stages(NOW, ADDRESSES).values():
         preview = sink.preview(message)
         assert preview.payload
         assert preview.blocks
         for secret in _secrets(kind):
             assert secret not in preview.model_dump_json()
-    assert "OOMKilled" in sink.preview(stages(NOW, ADDRESSES)["diagnosed"]).payload
+    said = "OOMKilled" if kind in LOCAL else says(find(kind))
+    assert said in sink.preview(stages(NOW, ADDRESSES)["diagnosed"]).payload
 
 
 async def test_who_calls_back_has_to_prove_it(fake: Fake) -> None:
