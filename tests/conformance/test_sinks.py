@@ -26,10 +26,12 @@ from tests.sinks.medium import Keeper, medium
 from tests.sinks.reports import announced, diagnosed, finding, tracked
 
 CATALOG = plugins.load(sinks, Sink, "sink")
-LOCAL: dict[str, dict[str, Any]] = {"log": {}}
+LOCAL: dict[str, dict[str, Any]] = {"log": {}, "status_file": {"folder": "unused"}}
 """Sinks without a service, with options for them."""
 REMOTE = [kind for kind in CATALOG.kinds if kind not in LOCAL]
 ADDRESSES = Addresses("https://responder.example", Signer("key"))
+PUBLIC = "requests to the shop may fail"
+"""What the sample tells the public, in place of `OOMKilled`."""
 HOSTILE = (
     "*bold* _it_ ~s~ `c` ```f``` <!channel> <@U1> @here @everyone @channel @all <users/all> | [a](http://evil.example) "
     "<script>alert(1)</script> &amp; {{DATE(1)}} <at>x</at> $(reboot) ${jndi:ldap://x} /close #1 ~x"
@@ -57,11 +59,6 @@ def composed(report: Report) -> Message:
     state: Any = "resolved" if report.status is IncidentStatus.RESOLVED else "investigating"
     public = PublicUpdate(state=state, title=report.headline, body=best, at=report.updated_at)
     return compose(report, addresses=ADDRESSES).model_copy(update={"public": public})
-
-
-def says(fake: type[Fake]) -> str:
-    """What the sample's answer shows there."""
-    return "requests to the shop may fail" if fake.public else "OOMKilled"
 
 
 def storm(count: int = 5, more: int = 495) -> Message:
@@ -143,7 +140,7 @@ async def test_an_incident_is_shown_from_the_first_word_to_its_end(fake: Fake, h
         receipt = await sink.deliver(message, receipt, medium(http))
     things = fake.things()
     assert len(things) == (1 if sink.edits else 2)
-    assert says(type(fake)) in "".join(thing.text for thing in things)
+    assert (PUBLIC if fake.public else "OOMKilled") in "".join(thing.text for thing in things)
     assert not things[-1].open
 
 
@@ -264,7 +261,8 @@ def test_the_preview_is_what_would_be_sent_and_needs_nobody(kind: str) -> None:
         assert preview.blocks
         for secret in _secrets(kind):
             assert secret not in preview.model_dump_json()
-    said = "OOMKilled" if kind in LOCAL else says(find(kind))
+    public = kind == "status_file" if kind in LOCAL else find(kind).public
+    said = PUBLIC if public else "OOMKilled"
     assert said in sink.preview(stages(NOW, ADDRESSES)["diagnosed"]).payload
 
 
