@@ -1,37 +1,29 @@
 """A message in the little HTML that many services let through: bold, line breaks and links, all else escaped."""
 
+from collections.abc import Sequence
 from html import escape
 
 from responder.model.message import Link, Message
 from responder.sinks._text import clean, cut, first_line, parts, web_address
 
-LONGEST_LINE = 400
-LONGEST_LINK = 600
-"""Characters; the expression of an alert as a link would take the place of the finding."""
+LONGEST_LINE = 800
+"""Of one line, escaped."""
+LONGEST_TITLE = 60
 LINKS = 4
 BREAK = "<br>"
 
 
 def short_html(message: Message, most: int) -> str:
-    """The message, at most that many characters (at least 4,000); whole lines only, so that no entity is cut."""
-    end = " · ".join(
-        f'<a href="{escape(link.url)}">{escape(cut(clean(link.title), 60))}</a>'
-        for link in links(message)
-        if len(escape(link.url)) <= LONGEST_LINK
-    )
-    lines = [f"<b>{_line(message.headline)}</b>", _line(first_line(message))]
+    """The message, at most that many characters (at least 160); whole lines only, so that no entity is cut."""
+    longest = min(LONGEST_LINE, most // 4)
+    lines = [f"<b>{_line(message.headline, longest)}</b>", _line(first_line(message), longest)]
     for part in parts(message):
         for number, line in enumerate(part.lines):
             before = f"{number + 1}. " if part.numbered else ""
             title = f"<b>{part.title}</b> " if number == 0 else ""
-            lines.append(f"{title}{before}{_line(line)}")
-    left = most - len(BREAK) - len(end)
-    kept: list[str] = []
-    for line in lines:
-        if len(line) + len(BREAK) > left:
-            break
-        left -= len(line) + len(BREAK)
-        kept.append(line)
+            lines.append(f"{title}{before}{_line(line, longest)}")
+    end = " · ".join(_fitting([_link(link) for link in links(message)], most // 2, " · "))
+    kept = _fitting(lines, most - len(BREAK) - len(end), BREAK)
     return BREAK.join([*kept, end] if end else kept)
 
 
@@ -42,5 +34,20 @@ def links(message: Message) -> list[Link]:
     return list(reversed(by_url.values()))[:LINKS]
 
 
-def _line(text: str) -> str:
-    return escape(cut(" ".join(clean(text).split()), LONGEST_LINE))
+def _link(link: Link) -> str:
+    return f'<a href="{escape(link.url)}">{escape(cut(clean(link.title), LONGEST_TITLE))}</a>'
+
+
+def _line(text: str, most: int) -> str:
+    return escape(cut(" ".join(clean(text).split()), most, lambda shown: len(escape(shown))))
+
+
+def _fitting(pieces: Sequence[str], most: int, between: str) -> list[str]:
+    """The first pieces, as many as fit."""
+    kept: list[str] = []
+    for piece in pieces:
+        most -= len(piece) + (len(between) if kept else 0)
+        if most < 0:
+            break
+        kept.append(piece)
+    return kept
