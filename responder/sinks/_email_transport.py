@@ -71,7 +71,7 @@ async def hand_in(server: Server, sender: str, to: Sequence[str], content: bytes
 
 def judge(server: Server, code: int, words: str) -> Trouble:
     """What a reply means (RFC 5321, 4.2; enhanced codes: RFC 3463)."""
-    said = f"{server} answered {code} {Answer(str(server), code, {}, words.encode(), server.secrets).text}".rstrip()
+    said = f"{server} answered {code} {Answer(str(server), code, {}, _bytes(words), server.secrets).text}".rstrip()
     found = _ENHANCED.match(words)
     subject, detail = (int(found[2]), int(found[3])) if found else (0, 0)
     if 400 <= code < 500:
@@ -87,6 +87,11 @@ def judge(server: Server, code: int, words: str) -> Trouble:
     if subject == 1:
         return Permanent(said, Reason.NOT_FOUND)
     return Permanent(said, Reason.FORBIDDEN if subject == 7 or code == _NO_SERVICE else Reason.BAD_REQUEST)
+
+
+def _bytes(words: str) -> bytes:
+    """What a server says need not be UTF-8."""
+    return words.encode("utf-8", "replace")
 
 
 def _context(server: Server) -> ssl.SSLContext | None:
@@ -126,7 +131,7 @@ def _trouble(server: Server, error: Exception) -> Trouble:
         return Temporary(said, Reason.UNREACHABLE)
     if isinstance(error, aiosmtplib.SMTPServerDisconnected | aiosmtplib.SMTPConnectError | OSError):
         return unreachable(_without(error, server.secrets), str(server))
-    words = Answer(str(server), 0, {}, str(error).encode(), server.secrets).text
+    words = Answer(str(server), 0, {}, _bytes(str(error)), server.secrets).text
     said = f"{server} cannot do what is asked of it ({words}): check security and username"
     return Permanent(said, Reason.NOT_CONFIGURED)
 

@@ -28,6 +28,7 @@ ALL_TAGS = 500
 """Bytes of the list of tags as JSON (`[annotations] tags_length`)."""
 OWN = ("responder", "severity", "runbook", "cause")
 UID = re.compile(r"[A-Za-z0-9_-]{1,40}")
+PANEL = re.compile(r"[0-9]{1,9}")
 _UID_ANNOTATIONS = ("__dashboardUid__", "dashboard_uid")
 _PANEL_ANNOTATIONS = ("__panelId__", "panel_id")
 
@@ -127,14 +128,15 @@ class GrafanaAnnotations(Sink):
         return place
 
     def _place(self, message: Message) -> dict[str, Any]:
-        """Dashboard and panel as the alert names them, else as the options do."""
-        alert = message.report.alerts[0] if message.report and message.report.alerts else None
-        given = alert.annotations if alert else {}
-        uid = next((given[name] for name in _UID_ANNOTATIONS if UID.fullmatch(given.get(name, ""))), "")
-        named = next((given[name] for name in _PANEL_ANNOTATIONS if given.get(name, "").isdecimal()), "")
-        panel = int(named[:9]) if uid and named else None
-        if not uid:
-            uid, panel = self.dashboard_uid, self.panel_id
+        """Dashboard and panel as the first alert that names them does, else as the options do."""
+        uid, panel = self.dashboard_uid, self.panel_id
+        for alert in message.report.alerts if message.report else ():
+            given = alert.annotations
+            named = next((given[name] for name in _UID_ANNOTATIONS if UID.fullmatch(given.get(name, ""))), "")
+            if named:
+                number = next((given[name] for name in _PANEL_ANNOTATIONS if PANEL.fullmatch(given.get(name, ""))), "")
+                uid, panel = named, int(number) if number else None
+                break
         place: dict[str, Any] = {"dashboardUID": uid} if uid else {}
         return place | ({"panelId": panel} if uid and panel else {})
 
