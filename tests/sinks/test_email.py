@@ -26,6 +26,7 @@ from responder.sinks._email_transport import Server, judge
 from responder.sinks.email import Email
 from tests.fakes.sinks.email import PASSWORD, Fake, body
 from tests.makers import NOW
+from tests.sinks.flapping import deliver_all
 from tests.sinks.medium import PNG, Keeper, medium
 from tests.sinks.reports import diagnosed, finding
 
@@ -84,6 +85,15 @@ async def test_a_repeat_has_the_same_id_and_a_state_that_comes_back_another(serv
     await sink.deliver(message, over, nothing())
     assert len(server.mails) == 3
     assert len(server.transfers) == 4
+
+
+async def test_through_a_flapping_server_each_state_is_one_mail(server: Fake) -> None:
+    messages = [compose(diagnosed(headline=f"state {number}.")) for number in range(20)]
+    http = cast(aiohttp.ClientSession, None)
+    tries = await deliver_all(server, server.sink(), messages, http)
+    assert tries > len(messages)
+    assert len(server.mails) == len(messages)
+    assert "state 19." in server.things()[-1].text
 
 
 async def test_it_is_readable_as_text_and_as_html(server: Fake) -> None:

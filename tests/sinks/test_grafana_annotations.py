@@ -20,6 +20,7 @@ from responder.sinks._html import short_html
 from responder.sinks.grafana_annotations import GrafanaAnnotations
 from tests.fakes.sinks.grafana_annotations import Fake
 from tests.makers import NOW
+from tests.sinks.flapping import deliver_all
 from tests.sinks.medium import medium
 from tests.sinks.reports import announced, diagnosed, tracked
 
@@ -136,6 +137,16 @@ async def test_after_a_crash_ours_is_found_among_others(grafana: Fake, http: aio
     receipts = [await sink.deliver(message, "", medium(http)) for message in messages]
     assert await sink.deliver(messages[1], "", medium(http, doubtful=True)) == receipts[1]
     assert len(grafana.annotations) == 3
+
+
+async def test_through_a_flapping_service_there_is_one_annotation_with_the_final_state(
+    grafana: Fake, http: aiohttp.ClientSession
+) -> None:
+    messages = [compose(diagnosed(headline=f"state {number}.")) for number in range(50)]
+    tries = await deliver_all(grafana, grafana.sink(), messages, http)
+    assert tries > len(messages)
+    (one,) = grafana.annotations.values()
+    assert "state 49." in one["text"]
 
 
 async def test_one_that_somebody_deleted_is_made_again(grafana: Fake, http: aiohttp.ClientSession) -> None:

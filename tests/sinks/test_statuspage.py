@@ -16,6 +16,7 @@ from responder.sinks._public import public_words, read
 from responder.sinks.statuspage import Statuspage
 from tests.fakes.sinks.statuspage import Fake
 from tests.makers import NOW
+from tests.sinks.flapping import deliver_all
 from tests.sinks.medium import medium
 from tests.sinks.reports import diagnosed
 
@@ -136,6 +137,15 @@ async def test_after_a_crash_ours_is_found_and_told_once(page: Fake, http: aioht
     again = await sink.deliver(told("identified", "again"), receipt, medium(http, doubtful=True))
     assert page.incidents["inc1"]["updates"] == ["We look into it.", "again"]
     assert read(again).id == "inc1"
+
+
+async def test_through_a_flapping_service_the_public_reads_each_update_once(
+    page: Fake, http: aiohttp.ClientSession
+) -> None:
+    bodies = [f"update {number}" for number in range(50)]
+    tries = await deliver_all(page, page.sink(), [told("identified", body) for body in bodies], http)
+    assert tries > len(bodies)
+    assert page.incidents["inc1"]["updates"] == bodies
 
 
 async def test_what_somebody_deleted_is_not_published_again(page: Fake, http: aiohttp.ClientSession) -> None:

@@ -53,7 +53,7 @@ class Fake(fakes.sinks.Fake):
         self._authority = trustme.CA()
         self._authority.cert_pem.write_to_path(str(self._folder / "ca.pem"))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._authority.issue_cert("localhost").configure_cert(context)
+        self._authority.issue_cert("127.0.0.1").configure_cert(context)
         loop = asyncio.get_running_loop()
 
         def protocol() -> SMTP:
@@ -70,7 +70,7 @@ class Fake(fakes.sinks.Fake):
             self._protocols.append(made)
             return made
 
-        self._running = await loop.create_server(protocol, "localhost", 0)
+        self._running = await loop.create_server(protocol, "127.0.0.1", 0)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -96,7 +96,7 @@ class Fake(fakes.sinks.Fake):
     def sink(self, **options: Any) -> Sink:
         given = {
             "name": "mail",
-            "host": "localhost",
+            "host": "127.0.0.1",
             "port": self.port,
             "ca_file": self._folder / "ca.pem",
             "username": USERNAME,
