@@ -114,10 +114,10 @@ def test_a_title_is_cut_and_on_one_line(most: int, length: int) -> None:
 
 
 async def test_only_the_service_that_said_no_is_asked_again(service: Fake, http: aiohttp.ClientSession) -> None:
-    sink, keeper = service.sink(), Keeper()
+    keeper = Keeper()
     async with Fake() as other:
         other.mode = "broken"
-        sink = service.sink(urls=[service.address, other.address])
+        sink = service.sink(urls=[service.address, other.address], timeout="30s")
         with pytest.raises(Temporary, match=r"urls\[1\] \(json\) answered 500") as caught:
             await sink.deliver(DIAGNOSED, "", medium(http, keeper=keeper))
         assert caught.value.reason is Reason.SERVER_ERROR

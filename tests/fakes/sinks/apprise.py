@@ -10,6 +10,8 @@ from responder.sinks.apprise import Apprise
 from tests import fakes
 from tests.fakes.sinks import document
 
+PATIENCE = "1s"
+"""Longer than for others: threads have to start, and it is still less than a fake hangs."""
 USER, PASSWORD = "responder", "pa55-of-apprise"
 TYPES = {"failure": True, "warning": True, "success": False}
 MENTIONS = ("@everyone", "@here", "@channel", "@all", "<!", "<@")
@@ -36,7 +38,7 @@ class Fake(fakes.sinks.Fake):
         return self.url.replace("http://", f"json://{USER}:{PASSWORD}@") + f"/hook?format={self.form}"
 
     def sink(self, **options: Any) -> Sink:
-        given = {"name": "others", "urls": [self.address], "timeout": fakes.sinks.TIMEOUT, **options}
+        given = {"name": "others", "urls": [self.address], "timeout": PATIENCE, **options}
         return Apprise.model_validate(given)
 
     def things(self) -> list[fakes.sinks.Thing]:

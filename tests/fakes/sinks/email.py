@@ -22,6 +22,8 @@ from responder.sinks import Sink
 from responder.sinks.email import Email
 from tests import fakes
 
+PATIENCE = "1s"
+"""Longer than for others: TLS and a login take their time, and it is still less than a fake hangs."""
 USERNAME, PASSWORD = "responder", "pa55-of-the-mail"
 LONGEST_LINE = 998
 LARGEST = 1_400_000
@@ -104,7 +106,7 @@ class Fake(fakes.sinks.Fake):
             "hello": "responder.example.org",
             "sender": "Responder <responder@example.org>",
             "to": ["oncall@example.org", "Zoë <zoe@example.org>"],
-            "timeout": fakes.sinks.TIMEOUT,
+            "timeout": PATIENCE,
         }
         return Email.model_validate(given | options)
 
