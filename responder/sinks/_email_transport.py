@@ -56,6 +56,7 @@ async def hand_in(server: Server, sender: str, to: Sequence[str], content: bytes
             client = _client(server, context)
             try:
                 await client.connect()
+                _still_wanted()
                 refused, _ = await client.sendmail(sender, to, content)
                 # what was accepted is accepted, however the goodbye goes
                 with suppress(aiosmtplib.SMTPException, OSError, TimeoutError):
@@ -87,6 +88,13 @@ def judge(server: Server, code: int, words: str) -> Trouble:
     if subject == 1:
         return Permanent(said, Reason.NOT_FOUND)
     return Permanent(said, Reason.FORBIDDEN if subject == 7 or code == _NO_SERVICE else Reason.BAD_REQUEST)
+
+
+def _still_wanted() -> None:
+    """Before Python 3.12 `wait_for` may lose a cancellation (gh-86296): nobody waits for this mail then."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _bytes(words: str) -> bytes:

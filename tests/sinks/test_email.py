@@ -282,8 +282,8 @@ async def test_nobody_there_is_unreachable() -> None:
 
 async def test_a_delivery_that_is_cancelled_leaves_no_connection(server: Fake) -> None:
     server.mode = "hang"
-    task = asyncio.create_task(server.sink(timeout="5s").deliver(STAGES["diagnosed"], "", nothing()))
-    await asyncio.sleep(0.1)
+    task = asyncio.create_task(server.sink(timeout="30s").deliver(STAGES["diagnosed"], "", nothing()))
+    await server.hanging.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -45,6 +45,7 @@ class Fake(fakes.sinks.Fake):
         self.refusals: dict[str, str] = {}
         self.raw: list[bytes] = []
         self.tls = True
+        self.hanging = asyncio.Event()
         self._authority: trustme.CA | None = None
         self._folder = Path("unused")
         self._running: asyncio.Server | None = None
@@ -142,6 +143,7 @@ class Fake(fakes.sinks.Fake):
             case "malformed":
                 return "<html>a proxy's page</html>"
             case "hang":
+                self.hanging.set()
                 await asyncio.sleep(2)
                 return "451 4.3.0 too late"
         return ""
