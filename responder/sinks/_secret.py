@@ -2,12 +2,16 @@
 
 import asyncio
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
 from responder.errors import Permanent, Reason
+from responder.sinks._text import web_address
 
 LARGEST = 64 * 1024
+SHORTEST = 6
+"""Characters: less is no secret."""
 
 
 async def read(secret: SecretStr | None, file: Path | None, option: str) -> str:
@@ -17,6 +21,23 @@ async def read(secret: SecretStr | None, file: Path | None, option: str) -> str:
     if file is None:
         raise Permanent(f"set {option} or {option}_file", Reason.NOT_CONFIGURED)
     return await asyncio.to_thread(_read, file)
+
+
+async def read_address(secret: SecretStr | None, file: Path | None, option: str = "url") -> str:
+    """A web address that is the credential by itself. Raises Permanent where it is none, without saying it."""
+    url = await read(secret, file, option)
+    if not web_address(url):
+        raise Permanent(f"{option} must be an address that starts with http:// or https://", Reason.NOT_CONFIGURED)
+    return url
+
+
+def pieces(url: str) -> tuple[str, ...]:
+    """What an answer may repeat of an address that is a secret, longest first: the parts long enough to be one."""
+    split = urlsplit(url)
+    found = {url, split.path, *split.path.split("/"), *split.query.split("&")}
+    found |= {value for pair in split.query.split("&") for value in pair.split("=", 1)[1:]}
+    found |= {unquote(piece) for piece in found}
+    return tuple(sorted((piece for piece in found if len(piece) >= SHORTEST), key=len, reverse=True))
 
 
 def _read(file: Path) -> str:

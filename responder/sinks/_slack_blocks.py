@@ -13,7 +13,7 @@ from responder.model.message import Message
 from responder.model.report import Report
 from responder.sinks import Block, Preview
 from responder.sinks._chat import RESENT, addresses, fitted, title
-from responder.sinks._text import clean, cut, parts
+from responder.sinks._text import clean, cut, parts, web_address
 
 HEADER = 150
 SECTION = 3000
@@ -50,11 +50,12 @@ def root(message: Message, *, calls_back: bool, resent: bool = False) -> Rendere
     return Rendered(_fallback(smaller), blocks(smaller))
 
 
-def whole(message: Message, *, resent: bool = False) -> Rendered:
-    """All in one message, for where nothing can be added later."""
+def whole(message: Message, *, pictures: bool, resent: bool = False) -> Rendered:
+    """All in one message, for where nothing can be added later; Slack fetches pictures by their address."""
 
     def blocks(smaller: Message) -> list[dict[str, Any]]:
-        return list(_root(smaller, calls_back=False, resent=resent, shown=(*_IN_ROOT, *_IN_DETAILS)))
+        shown = list(_root(smaller, calls_back=False, resent=resent, shown=(*_IN_ROOT, *_IN_DETAILS)))
+        return [*shown, *(_images(smaller) if pictures else ())]
 
     smaller = fitted(message, lambda tried: _fits(blocks(tried)))
     return Rendered(_fallback(smaller), blocks(smaller))
@@ -113,6 +114,14 @@ def _root(
     footer = [", ".join(message.alerts), f"incident {clean(message.key)}", RESENT if resent else ""]
     text = cut(" · ".join(part for part in footer if part), SECTION)
     yield {"type": "context", "elements": [{"type": "plain_text", "text": text, "emoji": False}]}
+
+
+def _images(message: Message) -> Iterable[dict[str, Any]]:
+    for picture in message.pictures:
+        url = web_address(picture.url)
+        if url.startswith("https://") and len(url) <= SECTION:
+            caption = {"type": "plain_text", "text": picture.title, "emoji": False}
+            yield {"type": "image", "image_url": url, "alt_text": picture.title, "title": caption}
 
 
 def _button(label: str, command: str, key: str, url: str, calls_back: bool) -> dict[str, Any] | None:
@@ -192,6 +201,8 @@ def _read_back(blocks: Iterable[dict[str, Any]]) -> Iterable[Block]:
                 yield Block(kind="context", text=" ".join(element["text"] for element in block["elements"]))
             case "actions":
                 yield Block(kind="buttons", items=tuple(element["text"]["text"] for element in block["elements"]))
+            case "image":
+                yield Block(kind="picture", text=block["alt_text"])
             case "rich_text":
                 first, *rest = block["elements"]
                 lines = tuple(_said(line) for listed in rest for line in listed["elements"])

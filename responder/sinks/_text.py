@@ -80,9 +80,10 @@ def web_address(url: str) -> str:
         return ""
     try:
         found = urlsplit(url)
+        reachable = found.hostname and found.port != 0
     except ValueError:
         return ""
-    return url if found.scheme in ("http", "https") and found.hostname else ""
+    return url if found.scheme in ("http", "https") and reachable else ""
 
 
 def _fit(character: str) -> bool:

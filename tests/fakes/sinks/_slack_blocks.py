@@ -68,12 +68,23 @@ def _block(block: dict[str, Any]) -> Iterator[str]:
         case "actions":
             yield from _fields(block, {"type", "elements", "block_id"})
             yield from _actions(block["elements"])
+        case "image":
+            yield from _image(block)
         case "rich_text":
             yield from _fields(block, {"type", "elements", "block_id"})
             for element in block["elements"]:
                 yield from _rich(element)
         case other:
             yield f"unknown block {other}"
+
+
+def _image(block: dict[str, Any]) -> Iterator[str]:
+    yield from _fields(block, {"type", "image_url", "alt_text", "title", "block_id"})
+    yield from _plain(block["title"], 2000)
+    if not block["image_url"].startswith("https://") or len(block["image_url"]) > 3000:
+        yield "image_url"
+    if not 1 <= len(block["alt_text"]) <= 2000:
+        yield "alt_text"
 
 
 def _actions(elements: list[dict[str, Any]]) -> Iterator[str]:
