@@ -90,7 +90,7 @@ def sized(message: Message, size: Size) -> Message:
     return message.model_copy(
         update={
             "place": cut(text(message.place), 120),
-            "since": text(message.since),
+            "since": cut(text(message.since), 120),
             "headline": text(message.headline) or NO_HEADLINE,
             "cause": text(message.cause),
             "because": lines(message.because),
