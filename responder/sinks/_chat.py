@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from responder.model.incident import IncidentStatus, Severity
 from responder.model.message import Button, Line, Link, Member, Message
 from responder.sinks import Block
-from responder.sinks._text import clean, cut, first_line, parts, web_address
+from responder.sinks._text import Part, clean, cut, first_line, parts, web_address
 
 RESENT = "re-sent: an earlier try may have arrived too"
 """Says so where nobody can tell whether an earlier try got through."""
@@ -114,19 +114,26 @@ def written(message: Message, markup: Markup, *, heading: bool = True, note: str
     """The message as text with light markup, for media without structure. It must be `fitted`."""
     head = [markup.bold(markup.escape(title(message)))] if heading else []
     blocks = ["\n".join([*head, markup.bold(markup.escape(message.headline))])]
-    for part in parts(message):
-        name = markup.bold(markup.escape(part.title))
-        if len(part.lines) == 1 and not part.numbered:
-            blocks.append(f"{name}: {markup.escape(part.lines[0])}")
-            continue
-        bullets = (f"{number}. " if part.numbered else markup.bullet for number in range(1, len(part.lines) + 1))
-        lines = (f"{bullet}{markup.escape(line)}" for bullet, line in zip(bullets, part.lines, strict=True))
-        blocks.append("\n".join([name, *lines]))
+    blocks += paragraphs(message, markup)
     if found := addresses(message):
         blocks.append(" · ".join(markup.link(name, url) for name, url in found))
     if note:
         blocks.append(markup.escape(note))
     return "\n\n".join(blocks)
+
+
+def paragraphs(message: Message, markup: Markup) -> list[str]:
+    """The parts of a `fitted` message: each a sentence or a list."""
+    return [_paragraph(part, markup) for part in parts(message)]
+
+
+def _paragraph(part: Part, markup: Markup) -> str:
+    name = markup.bold(markup.escape(part.title))
+    if len(part.lines) == 1 and not part.numbered:
+        return f"{name}: {markup.escape(part.lines[0])}"
+    bullets = (f"{number}. " if part.numbered else markup.bullet for number in range(1, len(part.lines) + 1))
+    lines = (f"{bullet}{markup.escape(line)}" for bullet, line in zip(bullets, part.lines, strict=True))
+    return "\n".join([name, *lines])
 
 
 def outline(message: Message, *, note: str = "") -> tuple[Block, ...]:
