@@ -133,11 +133,9 @@ class Telegram(Sink):
     async def _call(self, method: str, medium: Medium, given: Mapping[str, Any] | aiohttp.FormData) -> int:
         """The id of the message that was sent or edited."""
         token = await secrets.read(self.token, self.token_file, "token")
-        body: dict[str, Any]
-        if isinstance(given, aiohttp.FormData):
-            body = {"body": given}
-        else:
-            body = {"document": {"chat_id": self.chat, **given}}
+        body: dict[str, Any] = (
+            {"body": given} if isinstance(given, aiohttp.FormData) else {"document": {"chat_id": self.chat, **given}}
+        )
         answer = await send(
             medium.http,
             "POST",
