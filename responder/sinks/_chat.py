@@ -54,6 +54,12 @@ def title(message: Message) -> str:
     return f"{mark(message)} {first_line(message)}"
 
 
+def turn(message: Message) -> str:
+    """The line that tells those who follow an incident of its end, or that it began anew."""
+    said = title(sized(message, SIZES[0]))
+    return said if message.status is IncidentStatus.RESOLVED else f"{said}: it fires again"
+
+
 def fitted(message: Message, fits: Callable[[Message], bool], *, longest_address: int = 1000) -> Message:
     """The most of the message that fits: on single lines, without control characters, cut, saying what is left out."""
     smaller = message

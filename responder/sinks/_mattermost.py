@@ -5,19 +5,18 @@ import re
 from responder.model.message import Message
 from responder.sinks import Block, Preview
 from responder.sinks._chat import RESENT, Markup, fitted, outline, paragraphs, written
-from responder.sinks._text import parts
+from responder.sinks._text import escape_markdown, parts
 
 LONGEST = 16_383
 """Characters; what is longer becomes several posts."""
-_MARKS = re.compile(r"[\\*_~`|<>#\[\]()+!:-]")
-_NUMBERED = re.compile(r"^(\d+)(?=[.)])", re.MULTILINE)
+_MARKS = r"\*_~`|<>#[]:"
 _NAMES = re.compile(r"[@<](?=\S)")
 
 
 def escape(text: str) -> str:
     """Markdown of strangers means itself; nobody is called by `@name`, nor by Slack's `<!channel>`."""
     apart = _NAMES.sub(lambda found: f"{found.group()}\u200b", text)
-    return _NUMBERED.sub(r"\1\\", _MARKS.sub(lambda found: f"\\{found.group()}", apart))
+    return escape_markdown(apart, _MARKS)
 
 
 def whole(message: Message, *, resent: bool = False) -> str:

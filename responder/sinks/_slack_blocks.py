@@ -8,11 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from responder.model.incident import IncidentStatus
 from responder.model.message import Message
 from responder.model.report import Report
 from responder.sinks import Block, Preview
-from responder.sinks._chat import RESENT, addresses, fitted, title
+from responder.sinks._chat import RESENT, addresses, fitted, title, turn
 from responder.sinks._text import clean, cut, parts, web_address
 
 HEADER = 150
@@ -75,10 +74,9 @@ def details(message: Message) -> Rendered | None:
 
 def change(message: Message) -> Rendered:
     """The reply that tells followers of an end, or that it began anew."""
-    over = message.status is IncidentStatus.RESOLVED
-    text = f"{title(message)}" if over else f"{title(message)}: it fires again"
-    block = {"type": "section", "text": {"type": "plain_text", "text": cut(text, SECTION), "emoji": False}}
-    return Rendered(escape(cut(text, FALLBACK)), [block])
+    text = cut(turn(message), SECTION)
+    block = {"type": "section", "text": {"type": "plain_text", "text": text, "emoji": False}}
+    return Rendered(escape(text), [block])
 
 
 def preview(*messages: Rendered) -> Preview:

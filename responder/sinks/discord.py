@@ -5,14 +5,13 @@ heard the answer may be shown twice.
 """
 
 import json
-import re
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import aiohttp
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr
 from yarl import URL
 
 from responder.errors import Permanent, Reason, Temporary
@@ -20,10 +19,11 @@ from responder.model.message import Message
 from responder.model.record import Record
 from responder.model.runbook import Duration
 from responder.sinks import Block, Medium, Preview, Sink
+from responder.sinks import _receipt as receipts
 from responder.sinks import _secret as secrets
 from responder.sinks._chat import RESENT, Markup, colour, fitted, outline, title, written
 from responder.sinks._http import Answer, send
-from responder.sinks._text import clean, cut
+from responder.sinks._text import clean, cut, escape_markdown
 
 TITLE = 256
 DESCRIPTION = 4096
@@ -31,8 +31,7 @@ FOOTER = 512
 """Discord takes 2048, and 6000 for all texts together: this way these are never reached."""
 ALT = 1024
 UNKNOWN_MESSAGE = "10008"
-_MARKS = re.compile(r"[\\*_~`|<>#\[\]()@+-]")
-_NUMBERED = re.compile(r"^(\d+)(?=[.)])", re.MULTILINE)
+_MARKS = r"\*_~`|<>[]@"
 
 
 class Posted(Record):
@@ -55,7 +54,7 @@ class Discord(Sink):
     async def deliver(self, message: Message, receipt: str, medium: Medium) -> str:
         """Post the message or edit it, charts and all; one that was deleted is posted anew. Returns id and digest."""
         url = URL(await secrets.read_address(self.url, self.url_file))
-        posted = _read(receipt)
+        posted = receipts.read(Posted, receipt)
         if posted is not None and posted.digest == message.digest:
             return receipt
         drawn = [(picture.title, await medium.draw(picture)) for picture in message.pictures]
@@ -135,8 +134,7 @@ def payload(message: Message, charts: Sequence[str], *, resent: bool = False) ->
 
 def escape(text: str) -> str:
     """Markdown of strangers means itself; names are not called."""
-    escaped = _MARKS.sub(lambda found: f"\\{found.group()}", text)
-    return _NUMBERED.sub(r"\1\\", escaped).replace("\\@", "\\@\u200b")
+    return escape_markdown(text, _MARKS).replace("@", "@\u200b")
 
 
 def _bold(text: str) -> str:
@@ -168,10 +166,3 @@ def _description(message: Message) -> str:
 
 def _file_name(number: int) -> str:
     return f"chart-{number + 1}.png"
-
-
-def _read(receipt: str) -> Posted | None:
-    try:
-        return Posted.model_validate_json(receipt) if receipt else None
-    except ValidationError:
-        return None

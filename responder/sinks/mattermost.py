@@ -11,7 +11,7 @@ from typing import Any
 
 import aiohttp
 import structlog
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr
 
 from responder.errors import Permanent, Reason, Temporary
 from responder.model.incident import IncidentStatus
@@ -19,9 +19,10 @@ from responder.model.message import Message
 from responder.model.record import Record
 from responder.model.runbook import Duration
 from responder.sinks import Medium, Preview, Sink
+from responder.sinks import _receipt as receipts
 from responder.sinks import _secret as secrets
-from responder.sinks._chat import title
-from responder.sinks._http import Answer, send
+from responder.sinks._chat import turn
+from responder.sinks._http import Address, Answer, send
 from responder.sinks._mattermost import details, escape, preview, root
 
 log = structlog.get_logger(__name__)
@@ -46,31 +47,23 @@ class Mattermost(Sink):
 
     gathers = True
 
-    url: str = Field(description="where Mattermost is, such as `https://chat.example`")
+    url: Address = Field(description="where Mattermost is, such as `https://chat.example`")
     token: SecretStr | None = Field(None, description="the access token of the bot")
     token_file: Path | None = Field(None, description="a file that holds it")
     channel: str = Field(pattern=r"^[a-z0-9]{26}$", description="the ID of the channel (26 letters and digits)")
     charts: bool = Field(True, description="whether charts are uploaded into the thread")
     timeout: Duration = Field(timedelta(seconds=10), description="the longest that one request may take")
 
-    @field_validator("url")
-    @classmethod
-    def _http(cls, url: str) -> str:
-        if not url.startswith(("http://", "https://")):
-            raise ValueError("must start with http:// or https://")
-        return url.rstrip("/")
-
     async def deliver(self, message: Message, receipt: str, medium: Medium) -> str:
         """Post or edit the root, then the reply with details and charts, then tell of an end. Returns JSON."""
-        posted = await self._root(message, _read(receipt), medium)
+        posted = await self._root(message, receipts.read(Posted, receipt) or Posted(), medium)
         posted = await self._details(message, posted, medium)
         over = message.status is IncidentStatus.RESOLVED
         if over != posted.over:
             kind = "resolved" if over else "again"
             if not (medium.doubtful and await self._last_change(message, medium) == kind):
-                said = title(message) if over else f"{title(message)}: it fires again"
-                await self._post(message, kind, escape(said), medium, parent=posted.id)
-            posted = await _kept(posted, medium, over=over)
+                await self._post(message, kind, escape(turn(message)), medium, parent=posted.id)
+            posted = await receipts.kept(posted, medium, over=over)
         return posted.model_dump_json()
 
     def preview(self, message: Message) -> Preview:
@@ -90,8 +83,9 @@ class Mattermost(Sink):
         ):
             posted = Posted()
         if not posted.id:
-            posted = Posted(id=await self._post(message, "root", root(message, resent=resent), medium))
-        return await _kept(posted, medium, digest=message.digest)
+            number = await self._post(message, "root", root(message, resent=resent), medium)
+            posted = Posted(id=number, over=message.status is IncidentStatus.RESOLVED)
+        return await receipts.kept(posted, medium, digest=message.digest)
 
     async def _details(self, message: Message, posted: Posted, medium: Medium) -> Posted:
         if message.stage == "announced":
@@ -105,7 +99,7 @@ class Mattermost(Sink):
             files = await self._upload(message, medium) if self.charts else []
             if text or files:
                 number = await self._post(message, "details", text, medium, parent=posted.id, files=files)
-        return await _kept(posted, medium, details=number, told=text)
+        return await receipts.kept(posted, medium, details=number, told=text)
 
     async def _post(
         self,
@@ -198,17 +192,3 @@ def _is_ours(post: Mapping[str, Any], key: str) -> bool:
     props = post.get("props")
     told = props.get(PROPERTY) if isinstance(props, dict) else None
     return isinstance(told, dict) and told.get("key") == key and not post.get("delete_at")
-
-
-def _read(receipt: str) -> Posted:
-    try:
-        return Posted.model_validate_json(receipt) if receipt else Posted()
-    except ValidationError:
-        return Posted()
-
-
-async def _kept(posted: Posted, medium: Medium, **news: object) -> Posted:
-    changed = posted.model_copy(update=news)
-    if changed != posted:
-        await medium.keep(changed.model_dump_json())
-    return changed

@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr
 
 from responder.errors import Reason, Temporary
 from responder.model.incident import IncidentStatus, Severity
@@ -19,7 +19,7 @@ from responder.model.runbook import Duration
 from responder.sinks import Block, Medium, Preview, Sink
 from responder.sinks import _secret as secrets
 from responder.sinks._chat import Markup, fitted, named, paragraphs, title
-from responder.sinks._http import send
+from responder.sinks._http import Address, send
 from responder.sinks._text import cut, parts, utf8, web_address
 
 LONGEST = 4096
@@ -35,18 +35,11 @@ class Ntfy(Sink):
 
     gathers = True
 
-    url: str = Field("https://ntfy.sh", description="where the server is")
+    url: Address = Field("https://ntfy.sh", description="where the server is")
     topic: str = Field(pattern=r"^[-_A-Za-z0-9]{1,64}$", description="the topic; without access control, a secret")
     token: SecretStr | None = Field(None, description="an access token, `tk_…`; none where anybody may publish")
     token_file: Path | None = Field(None, description="a file that holds it")
     timeout: Duration = Field(timedelta(seconds=10), description="the longest that one request may take")
-
-    @field_validator("url")
-    @classmethod
-    def _http(cls, url: str) -> str:
-        if not url.startswith(("http://", "https://")):
-            raise ValueError("must start with http:// or https://")
-        return url.rstrip("/")
 
     async def deliver(self, message: Message, receipt: str, medium: Medium) -> str:
         """Publish the state, unless it is what was published last."""

@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import structlog
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr
 
 from responder.errors import Permanent, Reason
 from responder.model.incident import IncidentStatus
@@ -17,7 +17,9 @@ from responder.model.message import Message, Picture
 from responder.model.record import Record
 from responder.model.runbook import Duration
 from responder.sinks import Call, Heard, Medium, Preview, Sink
+from responder.sinks import _receipt as receipts
 from responder.sinks import _secret as secrets
+from responder.sinks._http import Address
 from responder.sinks._slack_api import Refused, SlackApi
 from responder.sinks._slack_blocks import Rendered, change, details, preview, root
 from responder.sinks._slack_calls import read_call
@@ -54,15 +56,8 @@ class Slack(Sink):
     signing_secret: SecretStr | None = Field(None, description="of the app: what Slack signs clicks with")
     signing_secret_file: Path | None = Field(None, description="a file that holds it")
     charts: bool = Field(True, description="whether charts are uploaded into the thread (scope `files:write`)")
-    api_url: str = Field(API, description="where Slack's Web API is")
+    api_url: Address = Field(API, description="where Slack's Web API is")
     timeout: Duration = Field(timedelta(seconds=10), description="the longest that one request may take")
-
-    @field_validator("api_url")
-    @classmethod
-    def _http(cls, url: str) -> str:
-        if not url.startswith(("http://", "https://")):
-            raise ValueError("must start with http:// or https://")
-        return url
 
     async def deliver(self, message: Message, receipt: str, medium: Medium) -> str:
         """Post the root, or edit it; then details, charts and the change of state as replies.
@@ -72,7 +67,7 @@ class Slack(Sink):
         token = await secrets.read(self.token, self.token_file, "token")
         api = SlackApi(medium.http, token, self.api_url, self.timeout.total_seconds())
         thread = SlackThread(api, medium.http, self.channel, message.key, self.timeout.total_seconds())
-        posted = await self._root(message, _read(receipt), thread, medium)
+        posted = await self._root(message, receipts.read(Posted, receipt) or Posted(), thread, medium)
         posted = await _details(message, posted, thread, medium)
         if self.charts:
             posted = await _charts(message, posted, thread, medium)
@@ -111,8 +106,8 @@ class Slack(Sink):
                 posted = Posted()
         if not posted.ts:
             channel, ts = await thread.post("root", self.channel, "", rendered, message.digest)
-            posted = Posted(channel=channel, ts=ts)
-        return await _kept(posted, medium, digest=message.digest)
+            posted = Posted(channel=channel, ts=ts, over=message.status is IncidentStatus.RESOLVED)
+        return await receipts.kept(posted, medium, digest=message.digest)
 
 
 async def _details(message: Message, posted: Posted, thread: SlackThread, medium: Medium) -> Posted:
@@ -134,7 +129,7 @@ async def _details(message: Message, posted: Posted, thread: SlackThread, medium
             ts = ""
     if not ts:
         _, ts = await thread.post("details", posted.channel, posted.ts, rendered, digest)
-    return await _kept(posted, medium, details=ts, details_digest=digest)
+    return await receipts.kept(posted, medium, details=ts, details_digest=digest)
 
 
 async def _charts(message: Message, posted: Posted, thread: SlackThread, medium: Medium) -> Posted:
@@ -143,7 +138,9 @@ async def _charts(message: Message, posted: Posted, thread: SlackThread, medium:
     missing = [name for name in wanted if name not in posted.charts]
     if missing and medium.doubtful:
         there = (await thread.replies(posted.channel, posted.ts)).files
-        posted = await _kept(posted, medium, charts=(*posted.charts, *(name for name in missing if name in there)))
+        posted = await receipts.kept(
+            posted, medium, charts=(*posted.charts, *(name for name in missing if name in there))
+        )
         missing = [name for name in missing if name not in there]
     for name in missing:
         if png := await medium.draw(wanted[name]):
@@ -151,7 +148,7 @@ async def _charts(message: Message, posted: Posted, thread: SlackThread, medium:
                 await thread.upload(posted.channel, posted.ts, name, wanted[name].title, png)
             except Permanent as trouble:
                 log.warning("slack.chart_refused", incident=message.key, error=str(trouble))
-            posted = await _kept(posted, medium, charts=(*posted.charts, name))
+            posted = await receipts.kept(posted, medium, charts=(*posted.charts, name))
     return posted
 
 
@@ -164,21 +161,7 @@ async def _change(message: Message, posted: Posted, thread: SlackThread, medium:
     there = await thread.replies(posted.channel, posted.ts) if medium.doubtful else None
     if there is None or there.last_change != kind:
         await thread.post(kind, posted.channel, posted.ts, rendered, message.digest)
-    return await _kept(posted, medium, over=over)
-
-
-async def _kept(posted: Posted, medium: Medium, **news: object) -> Posted:
-    changed = posted.model_copy(update=news)
-    if changed != posted:
-        await medium.keep(changed.model_dump_json())
-    return changed
-
-
-def _read(receipt: str) -> Posted:
-    try:
-        return Posted.model_validate_json(receipt) if receipt else Posted()
-    except ValidationError:
-        return Posted()
+    return await receipts.kept(posted, medium, over=over)
 
 
 def _file_name(picture: Picture) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 import aiohttp
 import structlog
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr
 from yarl import URL
 
 from responder.errors import Permanent, Reason, Temporary
@@ -23,9 +23,10 @@ from responder.model.message import Message, Picture
 from responder.model.record import Record
 from responder.model.runbook import Duration
 from responder.sinks import Block, Medium, Preview, Sink
+from responder.sinks import _receipt as receipts
 from responder.sinks import _secret as secrets
-from responder.sinks._chat import RESENT, Markup, fitted, outline, title, written
-from responder.sinks._http import judge, send
+from responder.sinks._chat import RESENT, Markup, fitted, outline, turn, written
+from responder.sinks._http import Address, judge, send
 from responder.sinks._text import clean, cut, utf16
 
 log = structlog.get_logger(__name__)
@@ -56,32 +57,25 @@ class Telegram(Sink):
     chat: str = Field(pattern=r"^(-?\d+|@\w+)$", description="the ID of the chat, or `@name` of a public channel")
     topic: int | None = Field(None, ge=1, description="the topic of a group that has them")
     charts: bool = Field(True, description="whether charts are sent as replies")
-    api_url: str = Field(API, description="where the Bot API is")
+    api_url: Address = Field(API, description="where the Bot API is")
     timeout: Duration = Field(timedelta(seconds=10), description="the longest that one request may take")
-
-    @field_validator("api_url")
-    @classmethod
-    def _http(cls, url: str) -> str:
-        if not url.startswith(("http://", "https://")):
-            raise ValueError("must start with http:// or https://")
-        return url.rstrip("/")
 
     async def deliver(self, message: Message, receipt: str, medium: Medium) -> str:
         """Post or edit the message, reply with charts that are new, then tell of an end. Returns JSON."""
-        posted = _read(receipt)
+        posted = receipts.read(Posted, receipt) or Posted()
+        over = message.status is IncidentStatus.RESOLVED
         if posted.id and posted.digest != message.digest and not await self._edit(message, posted.id, medium):
             posted = Posted()
         if not posted.id:
             text = render(message, resent=medium.doubtful)
-            posted = Posted(id=await self._call("sendMessage", medium, {**_text(text), **self._topic}))
-        posted = await _kept(posted, medium, digest=message.digest)
+            number = await self._call("sendMessage", medium, {**_text(text), **self._topic})
+            posted = Posted(id=number, over=over)
+        posted = await receipts.kept(posted, medium, digest=message.digest)
         if self.charts:
             posted = await self._charts(message, posted, medium)
-        over = message.status is IncidentStatus.RESOLVED
         if over != posted.over:
-            said = title(message) if over else f"{title(message)}: it fires again"
-            await self._call("sendMessage", medium, {**_text(_escape(said)), **self._reply(posted.id)})
-            posted = await _kept(posted, medium, over=over)
+            await self._call("sendMessage", medium, {**_text(_escape(turn(message))), **self._reply(posted.id)})
+            posted = await receipts.kept(posted, medium, over=over)
         return posted.model_dump_json()
 
     def preview(self, message: Message) -> Preview:
@@ -127,7 +121,7 @@ class Telegram(Sink):
                 await self._call("sendPhoto", medium, form)
             except Permanent as refused:
                 log.warning("telegram.chart_refused", incident=message.key, error=str(refused))
-            posted = await _kept(posted, medium, charts=(*posted.charts, name))
+            posted = await receipts.kept(posted, medium, charts=(*posted.charts, name))
         return posted
 
     async def _call(self, method: str, medium: Medium, given: Mapping[str, Any] | aiohttp.FormData) -> int:
@@ -195,17 +189,3 @@ def _retry_after(body: bytes) -> str:
 def _name(picture: Picture) -> str:
     said = f"{picture.title}\n{picture.chart.query}"
     return hashlib.blake2b(said.encode(), digest_size=6).hexdigest()
-
-
-def _read(receipt: str) -> Posted:
-    try:
-        return Posted.model_validate_json(receipt) if receipt else Posted()
-    except ValidationError:
-        return Posted()
-
-
-async def _kept(posted: Posted, medium: Medium, **news: object) -> Posted:
-    changed = posted.model_copy(update=news)
-    if changed != posted:
-        await medium.keep(changed.model_dump_json())
-    return changed

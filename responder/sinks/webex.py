@@ -6,12 +6,14 @@ file. Without key and without search: a try of which nobody heard the answer may
 
 import re
 from datetime import timedelta
+from enum import Enum, auto
+from html import escape as escape_html
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import structlog
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr
 
 from responder.errors import Permanent, Reason, Temporary
 from responder.model.incident import IncidentStatus
@@ -19,10 +21,11 @@ from responder.model.message import Message
 from responder.model.record import Record
 from responder.model.runbook import Duration
 from responder.sinks import Block, Medium, Preview, Sink
+from responder.sinks import _receipt as receipts
 from responder.sinks import _secret as secrets
-from responder.sinks._chat import RESENT, Markup, fitted, outline, title, written
-from responder.sinks._http import judge, send
-from responder.sinks._text import clean, cut, utf8
+from responder.sinks._chat import RESENT, Markup, fitted, outline, turn, written
+from responder.sinks._http import Address, judge, send
+from responder.sinks._text import clean, cut, escape_markdown, utf8
 
 log = structlog.get_logger(__name__)
 
@@ -30,8 +33,15 @@ LONGEST = 7439
 """Bytes of a message."""
 EDITS = 10
 LOCKED = 423
-_MARKS = re.compile(r"[\\*_~`|#\[\]()+!-]")
-_NUMBERED = re.compile(r"^(\d+)(?=[.)])", re.MULTILINE)
+_MARKS = r"\*_~`|[]"
+
+
+class Edit(Enum):
+    """What became of an edit. Refused: it had too many."""
+
+    DONE = auto()
+    GONE = auto()
+    REFUSED = auto()
 
 
 class Posted(Record):
@@ -56,28 +66,20 @@ class Webex(Sink):
     token_file: Path | None = Field(None, description="a file that holds it")
     room: str = Field(pattern=r"^[-_=A-Za-z0-9]+$", description="the ID of the space")
     charts: bool = Field(True, description="whether charts are sent as replies")
-    api_url: str = Field("https://webexapis.com/v1", description="where the API is")
+    api_url: Address = Field("https://webexapis.com/v1", description="where the API is")
     timeout: Duration = Field(timedelta(seconds=10), description="the longest that one request may take")
-
-    @field_validator("api_url")
-    @classmethod
-    def _http(cls, url: str) -> str:
-        if not url.startswith(("http://", "https://")):
-            raise ValueError("must start with http:// or https://")
-        return url.rstrip("/")
 
     async def deliver(self, message: Message, receipt: str, medium: Medium) -> str:
         """Post or edit the message, reply with its charts, then tell of an end. Returns JSON."""
-        posted = await self._root(message, _read(receipt), medium)
+        posted = await self._root(message, receipts.read(Posted, receipt) or Posted(), medium)
         if self.charts and not posted.charts and message.stage != "announced":
             for picture in message.pictures:
                 await self._chart(cut(clean(picture.title), 200), await medium.draw(picture), posted.id, medium)
-            posted = await _kept(posted, medium, charts=True)
+            posted = await receipts.kept(posted, medium, charts=True)
         over = message.status is IncidentStatus.RESOLVED
         if over != posted.over:
-            said = title(message) if over else f"{title(message)}: it fires again"
-            await self._call("POST", "messages", medium, {**self._text(_escape(said)), "parentId": posted.id})
-            posted = await _kept(posted, medium, over=over)
+            await self._call("POST", "messages", medium, {**self._text(_escape(turn(message))), "parentId": posted.id})
+            posted = await receipts.kept(posted, medium, over=over)
         return posted.model_dump_json()
 
     def preview(self, message: Message) -> Preview:
@@ -87,28 +89,33 @@ class Webex(Sink):
         return Preview(blocks=(*outline(smaller), *charts), payload=render(message))
 
     async def _root(self, message: Message, posted: Posted, medium: Medium) -> Posted:
-        edits = posted.edits
+        over = message.status is IncidentStatus.RESOLVED
         if posted.id and posted.digest != message.digest:
             text = self._text(render(message))
-            if edits < (EDITS if message.status is IncidentStatus.RESOLVED else EDITS - 1):
-                edits += 1
-                posted = posted if await self._edit(posted.id, text, medium) else Posted()
-            else:
+            editable = over or posted.edits < EDITS - 1
+            if editable:
+                # counted before it is tried: an edit of which nobody heard the answer counts too
+                posted = await receipts.kept(posted, medium, edits=posted.edits + 1)
+            outcome = await self._edit(posted.id, text, medium) if editable else Edit.REFUSED
+            if outcome is Edit.REFUSED:
                 await self._call("POST", "messages", medium, {**text, "parentId": posted.id})
+            elif outcome is Edit.GONE:
+                posted = Posted()
         if not posted.id:
             text = self._text(render(message, resent=medium.doubtful))
-            posted, edits = Posted(id=await self._call("POST", "messages", medium, text)), 0
-        return await _kept(posted, medium, digest=message.digest, edits=edits)
+            posted = Posted(id=await self._call("POST", "messages", medium, text), over=over)
+        return await receipts.kept(posted, medium, digest=message.digest)
 
-    async def _edit(self, number: str, text: dict[str, str], medium: Medium) -> bool:
-        """False where the message is gone, or cannot be edited any more."""
+    async def _edit(self, number: str, text: dict[str, str], medium: Medium) -> Edit:
         try:
             await self._call("PUT", f"messages/{number}", medium, text)
         except Permanent as refused:
-            if refused.reason in (Reason.NOT_FOUND, Reason.BAD_REQUEST):
-                return False
+            if refused.reason is Reason.NOT_FOUND:
+                return Edit.GONE
+            if refused.reason is Reason.BAD_REQUEST:
+                return Edit.REFUSED
             raise
-        return True
+        return Edit.DONE
 
     async def _chart(self, caption: str, png: bytes, parent: str, medium: Medium) -> None:
         """A chart that Webex refuses is left out: the words are there already."""
@@ -166,9 +173,7 @@ def _written(message: Message, resent: bool) -> str:
 
 def _escape(text: str) -> str:
     """Markdown and HTML of strangers mean themselves; `<@all>` and `<@personEmail:…>` call nobody."""
-    escaped = _MARKS.sub(lambda found: f"\\{found.group()}", text)
-    escaped = _NUMBERED.sub(r"\1\\", escaped).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return escaped.replace("@", "@\u200b")
+    return escape_html(escape_markdown(text, _MARKS), quote=False).replace("@", "@\u200b")
 
 
 def _bold(text: str) -> str:
@@ -180,17 +185,3 @@ def _link(name: str, url: str) -> str:
 
 
 _MARKUP = Markup(escape=_escape, bold=_bold, link=_link)
-
-
-def _read(receipt: str) -> Posted:
-    try:
-        return Posted.model_validate_json(receipt) if receipt else Posted()
-    except ValidationError:
-        return Posted()
-
-
-async def _kept(posted: Posted, medium: Medium, **news: object) -> Posted:
-    changed = posted.model_copy(update=news)
-    if changed != posted:
-        await medium.keep(changed.model_dump_json())
-    return changed

@@ -13,7 +13,7 @@ from typing import Any
 
 import aiohttp
 import structlog
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr
 from yarl import URL
 
 from responder.errors import Permanent, Reason, Temporary
@@ -22,9 +22,10 @@ from responder.model.message import Message
 from responder.model.record import Record
 from responder.model.runbook import Duration
 from responder.sinks import Block, Medium, Preview, Sink
+from responder.sinks import _receipt as receipts
 from responder.sinks import _secret as secrets
-from responder.sinks._chat import RESENT, Markup, fitted, outline, title, written
-from responder.sinks._http import send
+from responder.sinks._chat import RESENT, Markup, fitted, outline, turn, written
+from responder.sinks._http import Address, send
 from responder.sinks._text import clean, cut
 
 log = structlog.get_logger(__name__)
@@ -53,7 +54,7 @@ class Zulip(Sink):
 
     gathers = True
 
-    url: str = Field(description="where Zulip is, such as `https://chat.example`")
+    url: Address = Field(description="where Zulip is, such as `https://chat.example`")
     email: str = Field(min_length=3, description="the e-mail address of the bot")
     token: SecretStr | None = Field(None, description="the API key of the bot")
     token_file: Path | None = Field(None, description="a file that holds it")
@@ -61,16 +62,10 @@ class Zulip(Sink):
     charts: bool = Field(True, description="whether charts are uploaded")
     timeout: Duration = Field(timedelta(seconds=10), description="the longest that one request may take")
 
-    @field_validator("url")
-    @classmethod
-    def _http(cls, url: str) -> str:
-        if not url.startswith(("http://", "https://")):
-            raise ValueError("must start with http:// or https://")
-        return url.rstrip("/")
-
     async def deliver(self, message: Message, receipt: str, medium: Medium) -> str:
         """Upload the charts, post or edit the message, then tell of an end. Returns JSON."""
-        posted = _read(receipt)
+        posted = receipts.read(Posted, receipt) or Posted()
+        over = message.status is IncidentStatus.RESOLVED
         if not posted.topic:
             posted = posted.model_copy(update={"topic": topic(message)})
         resent = False
@@ -79,19 +74,18 @@ class Zulip(Sink):
             resent = found is None
             posted = posted.model_copy(update={"id": found or 0})
         if self.charts and posted.charts is None and message.stage != "announced" and message.pictures:
-            posted = await _kept(posted, medium, charts=await self._upload(message, medium))
+            posted = await receipts.kept(posted, medium, charts=await self._upload(message, medium))
         text = render(message, posted.charts or (), resent=resent)
         if posted.id and posted.digest != message.digest and not await self._edit(posted.id, text, medium):
             posted = posted.model_copy(update={"id": 0})
         if not posted.id:
-            posted = posted.model_copy(update={"id": await self._post(posted.topic, text, medium)})
+            number = await self._post(posted.topic, text, medium)
+            posted = posted.model_copy(update={"id": number, "over": over})
         if posted.digest != message.digest:
-            posted = await _kept(posted, medium, digest=message.digest)
-        over = message.status is IncidentStatus.RESOLVED
+            posted = await receipts.kept(posted, medium, digest=message.digest)
         if over != posted.over:
-            said = title(message) if over else f"{title(message)}: it fires again"
-            await self._post(posted.topic, _escape(said), medium)
-            posted = await _kept(posted, medium, over=over)
+            await self._post(posted.topic, _escape(turn(message)), medium)
+            posted = await receipts.kept(posted, medium, over=over)
         return posted.model_dump_json()
 
     def preview(self, message: Message) -> Preview:
@@ -213,16 +207,3 @@ _MARKUP = Markup(
     bold=lambda text: f"**{text}**",
     link=lambda name, url: f"[{_escape(name)}]({url.replace('(', '%28').replace(')', '%29')})",
 )
-
-
-def _read(receipt: str) -> Posted:
-    try:
-        return Posted.model_validate_json(receipt) if receipt else Posted()
-    except ValidationError:
-        return Posted()
-
-
-async def _kept(posted: Posted, medium: Medium, **news: object) -> Posted:
-    changed = posted.model_copy(update=news)
-    await medium.keep(changed.model_dump_json())
-    return changed

@@ -139,7 +139,7 @@ def test_colours_say_how_bad_it_is() -> None:
 
 def test_markdown_of_strangers_means_itself() -> None:
     assert escape("**a** [x](http://y) <@1> @here 1. `") == (
-        r"\*\*a\*\* \[x\]\(http://y\) \<" + "\\@\u200b1\\> \\@\u200bhere 1. \\`"
+        r"\*\*a\*\* \[x\](http://y) \<" + "\\@\u200b1\\> \\@\u200bhere 1. \\`"
     )
     assert escape("1. a") == "1\\. a"
     assert escape("- a") == "\\- a"

@@ -77,8 +77,9 @@ async def test_the_end_edits_the_root_and_is_one_reply(fake: Fake, http: aiohttp
 async def test_that_it_fires_again_is_a_reply(fake: Fake, http: aiohttp.ClientSession) -> None:
     sink = fake.sink()
     receipt = await sink.deliver(STAGES["resolved"], "", medium(http))
-    await sink.deliver(STAGES["diagnosed"], receipt, medium(http))
     [root_message] = fake.roots
+    assert len(fake.thread(root_message)) == 2, "details and chart: the root itself tells of the end"
+    await sink.deliver(STAGES["diagnosed"], receipt, medium(http))
     assert "firing" in root_message.text
     assert fake.thread(root_message)[-1].text.endswith("it fires again")
 
@@ -96,7 +97,8 @@ async def test_a_message_that_somebody_deleted_is_posted_anew(fake: Fake, http: 
 async def test_a_delivery_goes_on_where_it_stopped(fake: Fake, http: aiohttp.ClientSession, steps: int) -> None:
     """Stopped after any kept step, or before it was kept."""
     sink, keeper = fake.sink(), Keeper()
-    await sink.deliver(STAGES["resolved"], "", medium(http, keeper=keeper))
+    first = await sink.deliver(STAGES["announced"], "", medium(http))
+    await sink.deliver(STAGES["resolved"], first, medium(http, keeper=keeper))
     shown = len(fake.messages)
     assert len(keeper.receipts) == 4, "root, details, chart, end"
     receipt = "" if steps == 1 else keeper.receipts[steps - 2]

@@ -47,7 +47,9 @@ async def test_the_end_is_told_by_a_reply(fake: Fake, http: aiohttp.ClientSessio
 
 
 async def test_a_topic_holds_all_of_it(fake: Fake, http: aiohttp.ClientSession) -> None:
-    await fake.sink(topic=7).deliver(STAGES["resolved"], "", medium(http))
+    sink = fake.sink(topic=7)
+    receipt = await sink.deliver(STAGES["diagnosed"], "", medium(http))
+    await sink.deliver(STAGES["resolved"], receipt, medium(http))
     assert [sent.topic for sent in fake.sent] == [7, 7, 7]
 
 

@@ -46,6 +46,15 @@ async def test_the_last_of_ten_edits_is_kept_for_the_end(fake: Fake, http: aioht
     assert fake.sent[0].edits == 10
 
 
+async def test_where_no_edit_is_left_the_end_is_a_reply(fake: Fake, http: aiohttp.ClientSession) -> None:
+    sink = fake.sink(charts=False)
+    receipt = await sink.deliver(STAGES["announced"], "", medium(http))
+    fake.sent[0].edits = 10
+    await sink.deliver(STAGES["resolved"], receipt, medium(http))
+    [thing] = fake.things()
+    assert "resolved after" in thing.replies[0]
+
+
 async def test_the_end_and_the_chart_are_replies(fake: Fake, http: aiohttp.ClientSession) -> None:
     sink, receipt = fake.sink(), ""
     for message in STAGES.values():
@@ -67,7 +76,8 @@ async def test_a_message_that_somebody_deleted_is_posted_anew(fake: Fake, http: 
 
 async def test_a_chart_that_is_refused_does_not_hold_up_the_words(fake: Fake, http: aiohttp.ClientSession) -> None:
     fake.no_files = True
-    await fake.sink().deliver(STAGES["resolved"], "", medium(http))
+    receipt = await fake.sink().deliver(STAGES["diagnosed"], "", medium(http))
+    await fake.sink().deliver(STAGES["resolved"], receipt, medium(http))
     assert fake.things()[0].replies == ["🟢 P1 · resolved after 4 min · shop"]
 
 

@@ -102,8 +102,9 @@ class Fake(fakes.sinks.Fake):
         if not found:
             return self._no(404, "Message not found")
         [sent] = found
+        if sent.file:
+            self.refuse("a message with a file cannot be edited")
         if sent.file or sent.edits >= 10:
-            self.refuse("a file, or more than ten edits")
             return self._no(400, "cannot be edited")
         sent.text, sent.edits = given["markdown"], sent.edits + 1
         return web.json_response({"id": sent.id})
