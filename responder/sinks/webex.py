@@ -6,7 +6,6 @@ file. Without key and without search: a try of which nobody heard the answer may
 
 import re
 from datetime import timedelta
-from enum import Enum, auto
 from html import escape as escape_html
 from pathlib import Path
 from typing import Any
@@ -24,32 +23,23 @@ from responder.sinks import Block, Medium, Preview, Sink
 from responder.sinks import _receipt as receipts
 from responder.sinks import _secret as secrets
 from responder.sinks._chat import RESENT, Markup, fitted, outline, turn, written
-from responder.sinks._http import Address, judge, send
+from responder.sinks._http import Address, Answer, judge, send
 from responder.sinks._text import clean, cut, escape_markdown, utf8
 
 log = structlog.get_logger(__name__)
 
 LONGEST = 7439
 """Bytes of a message."""
-EDITS = 10
 LOCKED = 423
 _MARKS = r"\*_~`|[]"
 
 
-class Edit(Enum):
-    """What became of an edit. Refused: it had too many."""
-
-    DONE = auto()
-    GONE = auto()
-    REFUSED = auto()
-
-
 class Posted(Record):
-    """What is shown so far: the receipt. `charts`: whether they were sent."""
+    """What is shown so far: the receipt. `charts`: whether they were sent. `replaced` is still to be deleted."""
 
     id: str = ""
+    replaced: str = ""
     digest: str = ""
-    edits: int = 0
     charts: bool = False
     over: bool = False
 
@@ -57,7 +47,7 @@ class Posted(Record):
 class Webex(Sink):
     """Posts to a space as a bot. Its buttons open a page that asks first.
 
-    Webex allows ten edits of a message: the last is kept for the end, states between are replies then.
+    Webex allows ten edits of a message: then it is replaced by a new one.
     """
 
     gathers = True
@@ -89,33 +79,36 @@ class Webex(Sink):
         return Preview(blocks=(*outline(smaller), *charts), payload=render(message))
 
     async def _root(self, message: Message, posted: Posted, medium: Medium) -> Posted:
-        over = message.status is IncidentStatus.RESOLVED
         if posted.id and posted.digest != message.digest:
             text = self._text(render(message))
-            editable = over or posted.edits < EDITS - 1
-            if editable:
-                # counted before it is tried: an edit of which nobody heard the answer counts too
-                posted = await receipts.kept(posted, medium, edits=posted.edits + 1)
-            outcome = await self._edit(posted.id, text, medium) if editable else Edit.REFUSED
-            if outcome is Edit.REFUSED:
-                await self._call("POST", "messages", medium, {**text, "parentId": posted.id})
-            elif outcome is Edit.GONE:
-                posted = Posted()
+            posted = posted if await self._edit(posted.id, text, medium) else Posted(replaced=posted.id)
         if not posted.id:
-            text = self._text(render(message, resent=medium.doubtful))
-            posted = Posted(id=await self._call("POST", "messages", medium, text), over=over)
-        return await receipts.kept(posted, medium, digest=message.digest)
+            text = self._text(render(message, resent=medium.doubtful and not posted.replaced))
+            number = await self._call("POST", "messages", medium, text)
+            posted = posted.model_copy(update={"id": number, "over": message.status is IncidentStatus.RESOLVED})
+        posted = await receipts.kept(posted, medium, digest=message.digest)
+        if posted.replaced:
+            await self._delete(posted.replaced, medium)
+            posted = await receipts.kept(posted, medium, replaced="")
+        return posted
 
-    async def _edit(self, number: str, text: dict[str, str], medium: Medium) -> Edit:
+    async def _edit(self, number: str, text: dict[str, str], medium: Medium) -> bool:
+        """False where the message is gone, or was edited too often."""
         try:
             await self._call("PUT", f"messages/{number}", medium, text)
         except Permanent as refused:
-            if refused.reason is Reason.NOT_FOUND:
-                return Edit.GONE
-            if refused.reason is Reason.BAD_REQUEST:
-                return Edit.REFUSED
+            if refused.reason in (Reason.NOT_FOUND, Reason.BAD_REQUEST):
+                return False
             raise
-        return Edit.DONE
+        return True
+
+    async def _delete(self, number: str, medium: Medium) -> None:
+        """One that cannot be deleted stays: what is new was said."""
+        try:
+            await self._ask("DELETE", f"messages/{number}", medium)
+        except Permanent as refused:
+            if refused.reason is not Reason.NOT_FOUND:
+                log.warning("webex.not_deleted", error=str(refused))
 
     async def _chart(self, caption: str, png: bytes, parent: str, medium: Medium) -> None:
         """A chart that Webex refuses is left out: the words are there already."""
@@ -132,8 +125,15 @@ class Webex(Sink):
 
     async def _call(self, method: str, path: str, medium: Medium, given: dict[str, str] | aiohttp.FormData) -> str:
         """The id of the message."""
-        token = await secrets.read(self.token, self.token_file, "token")
         body: dict[str, Any] = {"body": given} if isinstance(given, aiohttp.FormData) else {"document": given}
+        document = (await self._ask(method, path, medium, **body)).json()
+        number = document.get("id") if isinstance(document, dict) else None
+        if not isinstance(number, str) or not re.fullmatch(r"[-_=A-Za-z0-9]+", number):
+            raise Temporary("Webex answered without the id of the message", Reason.BAD_ANSWER)
+        return number
+
+    async def _ask(self, method: str, path: str, medium: Medium, **body: Any) -> Answer:
+        token = await secrets.read(self.token, self.token_file, "token")
         answer = await send(
             medium.http,
             method,
@@ -147,11 +147,7 @@ class Webex(Sink):
         if answer.status == LOCKED:
             # the space is locked for a moment; Webex says for how long
             raise judge(429, answer.headers.get("Retry-After", ""), f"{answer.host} answered {LOCKED}", answer.text)
-        document = answer.json()
-        number = document.get("id") if isinstance(document, dict) else None
-        if not isinstance(number, str) or not re.fullmatch(r"[-_=A-Za-z0-9]+", number):
-            raise Temporary("Webex answered without the id of the message", Reason.BAD_ANSWER)
-        return number
+        return answer
 
     def _text(self, markdown: str) -> dict[str, str]:
         return {"roomId": self.room, "markdown": markdown}

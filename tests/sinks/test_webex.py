@@ -13,7 +13,7 @@ from responder.signing import Signer
 from responder.sinks.webex import LONGEST, render
 from tests.fakes.sinks.webex import Fake
 from tests.makers import NOW
-from tests.sinks.medium import medium
+from tests.sinks.medium import Keeper, medium
 
 STAGES = stages(NOW, Addresses("https://responder.example", Signer("key")))
 
@@ -31,28 +31,29 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-async def test_the_last_of_ten_edits_is_kept_for_the_end(fake: Fake, http: aiohttp.ClientSession) -> None:
+async def test_after_ten_edits_the_message_is_replaced(fake: Fake, http: aiohttp.ClientSession) -> None:
     sink = fake.sink(charts=False)
     receipt = await sink.deliver(STAGES["announced"], "", medium(http))
+    first = fake.sent[0].id
     for number in range(15):
         message = STAGES["diagnosed"].model_copy(update={"digest": f"{number}", "headline": f"state {number}"})
         receipt = await sink.deliver(message, receipt, medium(http))
-    [thing] = fake.things()
-    assert "state 8" in thing.text
-    assert [f"state {number}" in reply for number, reply in enumerate(thing.replies, start=9)] == [True] * 6
-    await sink.deliver(STAGES["resolved"], receipt, medium(http))
-    [thing] = fake.things()
-    assert "resolved after" in thing.text
-    assert fake.sent[0].edits == 10
+    [sent] = fake.sent
+    assert sent.id != first
+    assert (sent.edits, "state 14" in sent.text) == (4, True)
 
 
-async def test_where_no_edit_is_left_the_end_is_a_reply(fake: Fake, http: aiohttp.ClientSession) -> None:
-    sink = fake.sink(charts=False)
+async def test_a_message_that_cannot_be_edited_is_replaced_even_after_a_lost_answer(
+    fake: Fake, http: aiohttp.ClientSession
+) -> None:
+    sink, keeper = fake.sink(charts=False), Keeper()
     receipt = await sink.deliver(STAGES["announced"], "", medium(http))
     fake.sent[0].edits = 10
-    await sink.deliver(STAGES["resolved"], receipt, medium(http))
-    [thing] = fake.things()
-    assert "resolved after" in thing.replies[0]
+    await sink.deliver(STAGES["diagnosed"], receipt, medium(http, keeper=keeper))
+    assert len(fake.sent) == 1
+    replacing = next(kept for kept in keeper.receipts if '"replaced":"Y' in kept)
+    await sink.deliver(STAGES["diagnosed"], replacing, medium(http, doubtful=True))
+    assert len(fake.things()) == 1, "what was deleted already is not missed"
 
 
 async def test_the_end_and_the_chart_are_replies(fake: Fake, http: aiohttp.ClientSession) -> None:

@@ -38,6 +38,7 @@ class Fake(fakes.sinks.Fake):
         self.sent: list[Sent] = []
         self.locks = False
         self.no_files = False
+        self._number = 0
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -68,6 +69,8 @@ class Fake(fakes.sinks.Fake):
             return web.json_response({"message": "locked"}, status=423, headers=headers)
         if request.headers.get("Authorization") != f"Bearer {TOKEN}":
             self.refuse("no bearer token")
+        if request.method == "DELETE":
+            return self._delete(request.path.rpartition("/")[2])
         if request.content_type == "multipart/form-data":
             return self._file(request, body)
         given = document(body)
@@ -91,7 +94,8 @@ class Fake(fakes.sinks.Fake):
     def _add(self, text: str, parent: str, *, file: bool = False) -> web.Response:
         if parent and parent not in [sent.id for sent in self.sent if not sent.parent]:
             self.refuse("parentId is not a root")
-        sent = Sent(f"Y2lzY29{len(self.sent)}", text, parent, file)
+        self._number += 1
+        sent = Sent(f"Y2lzY29{self._number}", text, parent, file)
         self.sent.append(sent)
         return web.json_response({"id": sent.id, "roomId": ROOM})
 
@@ -108,6 +112,12 @@ class Fake(fakes.sinks.Fake):
             return self._no(400, "cannot be edited")
         sent.text, sent.edits = given["markdown"], sent.edits + 1
         return web.json_response({"id": sent.id})
+
+    def _delete(self, number: str) -> web.Response:
+        if number not in [sent.id for sent in self.sent]:
+            return self._no(404, "Message not found")
+        self.sent = [sent for sent in self.sent if sent.id != number]
+        return web.Response(status=204)
 
     def _file(self, request: web.Request, body: bytes) -> web.Response:
         if self.no_files:
