@@ -1,7 +1,7 @@
 """The composition root: settings become objects, and objects an application. Nothing else constructs."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Container, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -22,7 +22,11 @@ from responder.clients.http import AioHttp
 from responder.clock import Clock, SystemClock
 from responder.errors import ConfigError
 from responder.flow import stages
+from responder.flow.communicate import Communicator
+from responder.flow.escalate import Escalator
 from responder.flow.housekeeping import Housekeeper
+from responder.flow.openings import Opener
+from responder.flow.procedures import Procedures
 from responder.flow.publish import Outbox
 from responder.flow.receive import Receiver
 from responder.flow.reports import Reports
@@ -38,11 +42,12 @@ from responder.plugins import Catalog
 from responder.probes import Probe
 from responder.queue.embedded import EmbeddedQueue
 from responder.runbooks.loading import Rules, shipped
+from responder.runbooks.rulebook import Rulebook
 from responder.settings import KubernetesSettings, PrometheusSettings, Settings
 from responder.sinks import Sink
 from responder.store import jobs
 from responder.store.database import Database
-from responder.web import setup
+from responder.web import Hands, setup
 
 log = structlog.get_logger(__name__)
 
@@ -92,6 +97,21 @@ async def outside(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIt
         yield Outside(clusters, http, session, probes, detectors, rules)
 
 
+def check_escalation(settings: Settings, book: Rulebook, sinks: Container[str]) -> None:
+    """Whether the settings name a policy, levels and sinks that there are; raises ConfigError."""
+    name = settings.escalation.policy
+    policy = book.escalations.get(name)
+    if policy is None:
+        raise ConfigError(f"escalation.policy: unknown {name!r}{plugins.did_you_mean(name, list(book.escalations))}")
+    for level, names in settings.escalation.contacts.items():
+        if level not in policy.levels:
+            near = plugins.did_you_mean(level, list(policy.levels))
+            raise ConfigError(f"escalation.contacts: the policy {name!r} has no level {level!r}{near}")
+        for sink in names:
+            if sink not in sinks:
+                raise ConfigError(f"escalation.contacts.{level}: there is no sink {sink!r}")
+
+
 def make_sinks(settings: Settings) -> dict[str, Sink]:
     """The configured sinks by name; raises ConfigError."""
     catalog = plugins.load(responder.sinks, Sink, "sink")
@@ -113,6 +133,7 @@ async def world(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIter
     """Everything the stages need, opened; closed at the end."""
     sinks = make_sinks(settings)
     async with outside(settings, metrics, clock) as found:
+        check_escalation(settings, found.rules.current, sinks)
         database = Database(settings.database)
         alertmanager = alertmanager_client.connect(settings.alertmanager, found.session, metrics, clock)
         try:
@@ -153,6 +174,12 @@ class Service:
         )
         self._housekeeper = Housekeeper(world)
         self._reports = Reports(world)
+        self._hands = Hands(
+            escalator=Escalator(world),
+            procedures=Procedures(world),
+            communicator=Communicator(world),
+            opener=Opener(world, self._receiver.wake),
+        )
         self._journal = Journal(
             world.database,
             world.metrics,
@@ -166,7 +193,7 @@ class Service:
         """The web application; its background tasks start and stop with it."""
         app = web.Application()
         app.add_routes(webhook.routes(self._journal, self._door, self._world.settings.intake, self._world.metrics))
-        setup(app, incidents=self._reports, world=self._world, door=self._door)
+        setup(app, incidents=self._reports, hands=self._hands, world=self._world, door=self._door)
         app.cleanup_ctx.append(self._working)
         return app
 
@@ -179,7 +206,15 @@ class Service:
 
         await self._world.database.write(arm)
         outbox = Outbox(self._world, self._reports)
-        handlers = stages(self._receiver, Responder(self._world), outbox, Verifier(self._world), self._housekeeper)
+        handlers = stages(
+            self._receiver,
+            Responder(self._world),
+            outbox,
+            Verifier(self._world),
+            self._housekeeper,
+            self._hands.escalator,
+            self._hands.communicator,
+        )
         tasks = [
             asyncio.create_task(self._receiver.run(), name="receive"),
             asyncio.create_task(self._queue.run(handlers), name="queue"),

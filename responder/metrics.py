@@ -73,10 +73,23 @@ class Metrics:
             "responder_queue_oldest_seconds", "How long the oldest due job has been due.", registry=r
         )
         self.jobs = Counter("responder_queue_finished", "Jobs, by outcome.", ["kind", "outcome"], registry=r)
+        self.escalations = Counter(
+            "responder_escalations", "Levels of escalation that were told.", ["severity", "level"], registry=r
+        )
+        self.responses_missed = Counter(
+            "responder_responses_missed",
+            "Incidents that nobody acknowledged within the response time.",
+            ["severity"],
+            registry=r,
+        )
         self.rules_loaded = Gauge("responder_rules_loaded", "1 if the newest rules are in use, else 0.", registry=r)
         self.runbooks = Gauge("responder_runbooks", "Runbooks in use.", registry=r)
         self.detection_seconds = Histogram(
-            "responder_time_to_detection_seconds", "From startsAt to the webhook.", buckets=_LONG, registry=r
+            "responder_time_to_detection_seconds",
+            "From startsAt to the webhook.",
+            ["severity"],
+            buckets=_LONG,
+            registry=r,
         )
         self.first_word_seconds = Histogram(
             "responder_time_to_first_word_seconds",
@@ -88,13 +101,29 @@ class Metrics:
             "responder_time_to_finding_seconds", "From the webhook to the finding.", buckets=_SECONDS, registry=r
         )
         self.acknowledgement_seconds = Histogram(
-            "responder_time_to_acknowledgement_seconds", "From opening to somebody's answer.", buckets=_LONG, registry=r
+            "responder_time_to_acknowledgement_seconds",
+            "From opening to somebody's answer.",
+            ["severity"],
+            buckets=_LONG,
+            registry=r,
         )
         self.resolution_seconds = Histogram(
             "responder_time_to_resolution_seconds",
             "From startsAt to resolved.",
             ["severity"],
             buckets=_LONG,
+            registry=r,
+        )
+        self.procedure_steps = Counter(
+            "responder_procedure_steps", "Steps of procedures that somebody marked.", ["state"], registry=r
+        )
+        self.public_updates = Counter(
+            "responder_public_updates", "Updates of the public status that were let out.", ["state"], registry=r
+        )
+        self.false_alarms = Counter(
+            "responder_false_alarms",
+            "Incidents that were none: somebody said so, or they ended by themselves without evidence.",
+            ["severity", "why"],
             registry=r,
         )
         self.feedback = Counter("responder_feedback", "What people said of findings.", ["verdict"], registry=r)

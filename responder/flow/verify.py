@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from responder.flow import publish
+from responder.flow.announce import announce
 from responder.flow.investigate import Investigator
 from responder.flow.world import World
 from responder.model.evidence import Evidence
@@ -70,7 +70,7 @@ class Verifier:
             incidents.save(connection, changed)
             entry = TimelineEntry(at=now, kind=TimelineKind.INVESTIGATION, text=_verdict(verification))
             incidents.tell(connection, incident_id, entry)
-            publish.request(connection, incident_id, self._world.sinks, now, now)
+            announce(self._world, connection, changed, now, now)
 
     def _again(self, runbook: Runbook, incident: Incident, verification: Verification) -> datetime | None:
         patience = [

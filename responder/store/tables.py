@@ -17,7 +17,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-SCHEMA = "0001"
+SCHEMA = "0002"
 """The newest migration; the start compares it without loading Alembic."""
 
 
@@ -144,6 +144,22 @@ feedback = Table(
     Column("helpful", Boolean, nullable=False),
     Column("by", String, nullable=False),
     Column("at", Moment, nullable=False),
+)
+
+procedure_marks = Table(
+    "procedure_marks",
+    metadata,
+    Column("incident_id", String, primary_key=True),
+    Column("step", String, primary_key=True),
+    Column("document", Text, nullable=False),
+)
+
+status_updates = Table(
+    "status_updates",
+    metadata,
+    Column("incident_id", String, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("document", Text, nullable=False),
 )
 
 deliveries = Table(

@@ -32,6 +32,13 @@ NAMES: Mapping[str, tuple[str, tuple[str, ...] | None]] = {
     "evidence": ("evidence", None),
     "now": ("", ()),
     "started_at": ("", ()),
+    "incident": (
+        "field of the incident",
+        (
+            *("title", "component", "place", "cause", "severity", "since", "began", "ended", "duration"),
+            *("found", "acknowledged", "finding", "timeline", "procedure", "number"),
+        ),
+    ),
 }
 """What templates may name: what its entries are called, and where they are known which there are."""
 
@@ -73,6 +80,8 @@ Plain = Annotated[str, Language.PLAIN]
 PromQL = Annotated[str, Language.PROMQL]
 LogQL = Annotated[str, Language.LOGQL]
 Sql = Annotated[str, Language.SQL]
+Shell = Annotated[str, Language.SHELL]
+"""A command for people: a value is one word that no shell reads as anything else."""
 UrlText = Annotated[str, Language.URL]
 KubeName = Annotated[str, Language.NAME, AfterValidator(_a_name)]
 """The name of an object, or `deployment/NAME` as kubectl writes it; may be empty."""

@@ -11,12 +11,12 @@ from responder.web import api, assets, formats, live, operations, pages, views
 from responder.web.guard import guard, harden
 from responder.web.health import Sources
 from responder.web.problems import explain
-from responder.web.site import SITE, Door, Health, Incidents, Site, Source
+from responder.web.site import SITE, Door, Hands, Health, Incidents, Site, Source
 
-__all__ = ["SITE", "Door", "Health", "Incidents", "Site", "Source", "mount", "setup"]
+__all__ = ["SITE", "Door", "Hands", "Health", "Incidents", "Site", "Source", "mount", "setup"]
 
 
-def setup(app: web.Application, *, incidents: Incidents, world: World, door: Door) -> None:
+def setup(app: web.Application, *, incidents: Incidents, hands: Hands, world: World, door: Door) -> None:
     """Put the whole site into the application, over a world."""
     health = Sources(world)
 
@@ -26,6 +26,7 @@ def setup(app: web.Application, *, incidents: Incidents, world: World, door: Doo
 
     site = Site(
         incidents=incidents,
+        hands=hands,
         health=health,
         rules=world.rules,
         causes=world.detectors.causes,
