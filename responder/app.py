@@ -25,6 +25,7 @@ from responder.flow import stages
 from responder.flow.communicate import Communicator
 from responder.flow.escalate import Escalator
 from responder.flow.housekeeping import Housekeeper
+from responder.flow.judge import Judge
 from responder.flow.openings import Opener
 from responder.flow.procedures import Procedures
 from responder.flow.publish import Outbox
@@ -179,6 +180,7 @@ class Service:
             procedures=Procedures(world),
             communicator=Communicator(world),
             opener=Opener(world, self._receiver.wake),
+            judge=Judge(world),
         )
         self._journal = Journal(
             world.database,
@@ -214,6 +216,7 @@ class Service:
             self._housekeeper,
             self._hands.escalator,
             self._hands.communicator,
+            self._hands.judge,
         )
         tasks = [
             asyncio.create_task(self._receiver.run(), name="receive"),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from responder.flow.communicate import Communicator
     from responder.flow.escalate import Escalator
     from responder.flow.housekeeping import Housekeeper
+    from responder.flow.judge import Judge
     from responder.flow.publish import Outbox
     from responder.flow.receive import Receiver
     from responder.flow.respond import Responder
@@ -30,6 +31,7 @@ def stages(
     housekeeper: "Housekeeper",
     escalator: "Escalator",
     communicator: "Communicator",
+    judge: "Judge",
 ) -> "Mapping[str, Handler]":
     """Which stage does which kind of job."""
     return {
@@ -40,4 +42,5 @@ def stages(
         "tidy": housekeeper.tidy,
         "escalate": escalator.escalate,
         "communicate": communicator.communicate,
+        "judge": judge.judge,
     }

@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import Connection
 
 from responder.errors import ResponderError, Temporary, Trouble
-from responder.flow import escalate, openings, publish
+from responder.flow import escalate, judge, openings, publish
 from responder.flow.announce import announce
 from responder.flow.escalate import Decision
 from responder.flow.fold import Assign, fold, wanted
@@ -222,8 +222,10 @@ class Receiver:
         clusters = {incident.id: incident.group.get("cluster", "") for incident in changes.incidents}
         for incident_id in changes.investigate:
             jobs.defer(connection, "investigate", incident_id, now, now, lane=clusters[incident_id])
+        final = now + self._world.settings.incidents.reopen_window
         for incident_id in changes.verify:
             jobs.defer(connection, "verify", incident_id, now, now, lane=clusters[incident_id])
+            jobs.defer(connection, judge.KIND, incident_id, final, now)
         for due_at in [due.at for due in changes.due] + ([now + ASK_SOON] if changes.reconcile else []):
             jobs.defer(connection, "reconcile", "", due_at, now)
 

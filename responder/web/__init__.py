@@ -9,6 +9,7 @@ from jinja2 import PackageLoader, StrictUndefined
 from responder.flow.world import World
 from responder.web import api, assets, formats, live, operations, pages, views
 from responder.web.guard import guard, harden
+from responder.web.hands import routes as hands_routes
 from responder.web.health import Sources
 from responder.web.problems import explain
 from responder.web.site import SITE, Door, Hands, Health, Incidents, Site, Source
@@ -64,6 +65,6 @@ def mount(app: web.Application, site: Site, *, heartbeat: float = live.HEARTBEAT
         evidence_words=views.EVIDENCE_WORDS,
         place_of=views.place,
     )
-    own = app.add_routes([*pages.routes(), *api.routes(), *operations.routes(site.metrics)])
+    own = app.add_routes([*pages.routes(), *api.routes(), *hands_routes(), *operations.routes(site.metrics)])
     app.add_routes([*operations.open_routes(), web.get("/static/{name}", assets.serve)])
     app.middlewares.extend((explain, guard(frozenset(own))))

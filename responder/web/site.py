@@ -11,6 +11,7 @@ from aiohttp import web
 from responder.clock import Clock
 from responder.flow.communicate import Communicator
 from responder.flow.escalate import Escalator
+from responder.flow.judge import Judge
 from responder.flow.openings import Opener
 from responder.flow.procedures import Procedures
 from responder.metrics import Metrics
@@ -60,6 +61,7 @@ class Hands:
     procedures: Procedures
     communicator: Communicator
     opener: Opener
+    judge: Judge
 
 
 @dataclass(frozen=True)
