@@ -3,6 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+SEVERITIES = ("P0", "P1", "P2", "P3")
 _LONG = (1, 5, 15, 30, 60, 120, 300, 900, 1800, 3600, 14400, 86400)
 
 
@@ -127,3 +128,11 @@ class Metrics:
             registry=r,
         )
         self.feedback = Counter("responder_feedback", "What people said of findings.", ["verdict"], registry=r)
+        # a series that begins with its first event would hide that event from rate() and increase()
+        for severity in SEVERITIES:
+            self.detection_seconds.labels(severity)
+            self.acknowledgement_seconds.labels(severity)
+            self.resolution_seconds.labels(severity)
+            self.responses_missed.labels(severity)
+            for why in ("said", "no_evidence"):
+                self.false_alarms.labels(severity, why)

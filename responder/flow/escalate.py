@@ -7,7 +7,7 @@ is told once; nothing is due while somebody has it, or once it is resolved.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import Connection
@@ -23,6 +23,7 @@ from responder.store import incidents, jobs
 log = structlog.get_logger(__name__)
 
 KIND = "escalate"
+AT_ONCE = timedelta(minutes=1)
 
 Contacts = Mapping[str, Sequence[str]]
 """Names of sinks by level."""
@@ -147,7 +148,7 @@ def _said(incident: Incident, step: EscalationStep, now: datetime) -> str:
     how = f" through {', '.join(step.sinks)}" if step.sinks else ""
     if step.by:
         return f"Escalated to {who}{how}: {step.by} asked for it"
-    if now <= incident.opened_at:
+    if now - incident.opened_at < AT_ONCE:
         return f"Told {who}{how}"
     return f"Escalated to {who}{how}: nobody acknowledged it for {span(incident.opened_at, now)}"
 

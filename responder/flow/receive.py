@@ -138,8 +138,7 @@ class Receiver:
         except incidents.Conflict:
             return now
         self._members.clear()
-        for decision in escalations:
-            escalate.count(self._world, decision)
+        self._count(_Folded((), changes, ledger, {}, escalations))
         return self._next_look(ledger, now)
 
     def _remember(self, changes: Changes, read: Ledger) -> None:
