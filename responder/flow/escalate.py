@@ -157,6 +157,7 @@ def planned(world: World, changes: Changes, read: Ledger, now: datetime) -> tupl
     """The changes of a fold with what they mean for escalation, and the decisions that differ from what was."""
     policy = world.rules.current.escalations.get(world.settings.escalation.policy)
     if policy is None:
+        log.error("escalate.no_policy", policy=world.settings.escalation.policy)
         return changes, []
     contacts = world.settings.escalation.contacts
     decisions: dict[str, Decision] = {}
