@@ -16,7 +16,14 @@ from responder.flow.announce import announce
 from responder.flow.message import span
 from responder.flow.world import World
 from responder.model.escalation import EscalationPolicy
-from responder.model.incident import EscalationStep, Incident, TimelineEntry, TimelineKind
+from responder.model.incident import (
+    AlertState,
+    EscalationStep,
+    Incident,
+    TimelineEntry,
+    TimelineKind,
+    TrackedAlert,
+)
 from responder.model.ledger import Changes, Ledger
 from responder.store import incidents, jobs
 
@@ -24,6 +31,7 @@ log = structlog.get_logger(__name__)
 
 KIND = "escalate"
 AT_ONCE = timedelta(minutes=1)
+LOOK_AGAIN = timedelta(minutes=1)
 
 Contacts = Mapping[str, Sequence[str]]
 """Names of sinks by level."""
@@ -182,6 +190,12 @@ def arm(connection: Connection, incident: Incident, now: datetime) -> None:
         jobs.defer(connection, KIND, incident.id, due_at, now)
 
 
+def _suppressed(tracked: Sequence[TrackedAlert]) -> bool:
+    """Whether all that fires is silenced or inhibited: somebody knows, or another incident is the cause."""
+    firing = [alert for alert in tracked if alert.state is not AlertState.RESOLVED]
+    return bool(firing) and all(alert.suppressed for alert in firing)
+
+
 class Escalator:
     """Tells the next level in time, or when somebody asks for it."""
 
@@ -192,13 +206,17 @@ class Escalator:
         """Tell whom it is time to tell; returns when to look again."""
         contacts = self._world.settings.escalation.contacts
 
-        def step(connection: Connection) -> Decision | None:
-            incident = incidents.get(connection, incident_id)
-            return self._keep(connection, decide(incident, contacts, self._world.clock.now())) if incident else None
+        def step(connection: Connection) -> Decision | datetime | None:
+            incident, now = incidents.get(connection, incident_id), self._world.clock.now()
+            if incident is None:
+                return None
+            if waits(incident) and _suppressed(incidents.alerts_of(connection, incident_id)):
+                return now + LOOK_AGAIN
+            return self._keep(connection, decide(incident, contacts, now))
 
         decision = await self._world.database.write(step)
-        if decision is None:
-            return None
+        if not isinstance(decision, Decision):
+            return decision
         count(self._world, decision)
         return next_moment(decision.incident)
 

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from responder.flow.escalate import waits
 from responder.flow.world import World
 from responder.model.evidence import Evidence
 from responder.model.incident import Incident, IncidentStatus, TimelineEntry, TimelineKind
@@ -62,7 +63,7 @@ class Judge:
         return decided
 
     async def false_alarm(self, incident_id: str, by: str) -> bool:
-        """Somebody says that it is one; false where there is no such incident."""
+        """Somebody says that it is one, and so has it; false where there is no such incident."""
 
         def say(connection: Connection) -> tuple[Incident, bool] | None:
             incident = incidents.get(connection, incident_id)
@@ -70,7 +71,10 @@ class Judge:
                 return (incident, False) if incident else None
             text = f"{by or 'Somebody'} says that it is a false alarm"
             entry = TimelineEntry(at=self._world.clock.now(), kind=TimelineKind.PERSON, text=text)
-            return self._mark(connection, incident.model_copy(update={"false_alarm": "said"}), entry), True
+            changed: dict[str, object] = {"false_alarm": "said"}
+            if waits(incident):
+                changed |= {"acknowledged_at": entry.at, "acknowledged_by": by}
+            return self._mark(connection, incident.model_copy(update=changed), entry), True
 
         said = await self._world.database.write(say)
         if said is not None and said[1]:

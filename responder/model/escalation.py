@@ -1,7 +1,7 @@
 """Who is told when nobody answers (`apiVersion: responder/v1`, `kind: EscalationPolicy`)."""
 
 from collections.abc import Mapping
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -16,9 +16,14 @@ WEEKDAYS: tuple[Weekday, ...] = ("monday", "tuesday", "wednesday", "thursday", "
 _WORK_WEEK = WEEKDAYS[:5]
 
 
+def zone_of(name: str) -> tzinfo:
+    """The time zone; UTC also where the system has no time zones."""
+    return UTC if name == "UTC" else ZoneInfo(name)
+
+
 def _zone(name: str) -> str:
     try:
-        ZoneInfo(name)
+        zone_of(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ValueError(f"{name!r} is no time zone: write it as Europe/Berlin, or UTC") from None
     return name
@@ -93,7 +98,7 @@ class EscalationPolicy(Record):
         if step.after is not None:
             return since + step.after
         day, _, clock = step.at.partition(" ")
-        zone = ZoneInfo(self.time_zone)
+        zone = zone_of(self.time_zone)
         local = since.astimezone(zone)
         wanted = time.fromisoformat(clock)
         found = local.date()

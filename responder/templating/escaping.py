@@ -26,7 +26,7 @@ WORKLOAD_NAME = re.compile(
 )
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,251}[A-Za-z0-9])?)?")
 _BARE = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*|[0-9]+(\.[0-9]+)?([a-z]+([0-9]+[a-z]+)*)?")
-_SHELL_WORD = re.compile(r"[A-Za-z0-9_./:@%+,=][-A-Za-z0-9_./:@%+,=]*")
+_SHELL_WORD = re.compile(r"[A-Za-z0-9_./][-A-Za-z0-9_./:@%+,=]*")
 _HOST = re.compile(r"(?i)[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?(:[0-9]{1,5})?|\[[0-9a-f:.]+\](:[0-9]{1,5})?")
 
 

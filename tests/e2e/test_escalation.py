@@ -12,7 +12,7 @@ from responder.app import serving
 from responder.errors import ConfigError
 from responder.settings import Settings
 from tests.clock import TurnedClock
-from tests.servers import Recorder, Servers
+from tests.servers import Recorder, Servers, route
 from tests.service import PATIENCE, Running, Starter, alert
 
 pytestmark = pytest.mark.integration
@@ -142,6 +142,37 @@ async def test_an_escalation_goes_on_where_it_stood_after_a_restart(start_servic
             incident = await settle(service, clock, timedelta(seconds=1))
             assert incident["levels"] == ["level_1", "level_2", "level_3", "level_4"]
             await delivered(service, "vp", "cto")
+
+
+async def test_what_is_silenced_in_alertmanager_wakes_nobody_until_the_silence_ends(
+    start_service: Starter, people: People, servers: Servers
+) -> None:
+    alertmanager = await servers.alertmanager(route(people.url))
+    clock = TurnedClock()
+    service = await start_service(
+        clock=clock,
+        sinks=people.sinks(),
+        escalation={"policy": "kubechat", "contacts": CHAIN},
+        alertmanager={"url": alertmanager.url, "warm_up": "0s", "cache": "0s"},
+    )
+    labels = {"alertname": "Outage", "namespace": "shop", "priority": "P1"}
+    await alertmanager.post({"labels": labels, "endsAt": "2099-01-01T00:00:00Z"})
+    number = await alertmanager.silence(alertname="Outage")
+    await service.post({**alert("Outage"), "labels": labels})
+    await service.incident()
+    clock.turn(timedelta(minutes=2))
+    incident = await service.incident(lambda found: any(known["suppressed"] for known in found["alerts"]))
+    clock.turn(timedelta(minutes=20))
+    await asyncio.sleep(0.3)
+    assert (await service.get(f"incidents/{incident['id']}"))["levels"] == []
+    async with service.session.delete(f"{alertmanager.url}/api/v2/silence/{number}") as answer:
+        assert answer.status == 200
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            clock.turn(timedelta(seconds=30))
+            await asyncio.sleep(0.1)
+            if (await service.get(f"incidents/{incident['id']}"))["levels"]:
+                break
 
 
 @pytest.mark.parametrize(
