@@ -1,5 +1,6 @@
 """The dashboards are ones that Grafana opens, and every query asks for a metric that there is."""
 
+import asyncio
 import json
 import re
 import shutil
@@ -14,6 +15,8 @@ import yaml
 
 from responder.metrics import Metrics
 from scripts import dashboards
+from tests.servers import Servers
+from tests.service import PATIENCE, Starter, alert
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "deploy" / "grafana"
@@ -111,3 +114,26 @@ def test_prometheus_can_read_every_query(name: str, tmp_path: Path) -> None:
     )
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert f"{len(rules)} rules found" in checked.stdout
+
+
+@pytest.mark.integration
+async def test_a_prometheus_that_scrapes_responder_answers_every_panel(
+    servers: Servers, start_service: Starter
+) -> None:
+    service = await start_service("crash_loop")
+    await service.post(alert("KubeChatPodCrashLooping", priority="P0"))
+    incident = await service.incident()
+    await service.say(f"incidents/{incident['id']}/acknowledge", by="Ada")
+    prometheus = await servers.prometheus(scrape={"responder": [service.url.removeprefix("http://")]})
+    answers: dict[str, Any] = {}
+    async with asyncio.timeout(PATIENCE):
+        while not answers.get(f"1 - avg_over_time(({dashboards._OUTAGE})[1m:1m])"):
+            for query in queries("responder.json"):
+                filled = query.replace("$__rate_interval", "1m").replace("$__range", "1m")
+                async with service.session.get(f"{prometheus.url}/api/v1/query", params={"query": filled}) as answer:
+                    body = await answer.json()
+                assert body["status"] == "success", body
+                answers[filled] = body["data"]["result"]
+            await asyncio.sleep(0.2)
+    (outage,) = answers[f"1 - avg_over_time(({dashboards._OUTAGE})[1m:1m])"]
+    assert float(outage["value"][1]) <= 1

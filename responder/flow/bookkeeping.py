@@ -223,6 +223,8 @@ class Bookkeeping:
             "revision": incident.revision + 1,
             "about": tuple(sorted(self._kinds.get(incident_id, incident.about))),
         }
+        if reopened:
+            update |= {"acknowledged_at": None, "acknowledged_by": ""}
         if not is_open:
             ends = max((alert.ends_at for alert in members if alert.ends_at), default=self.now)
             update["resolved_at"] = max(incident.started_at, min(ends, self.now))

@@ -21,6 +21,7 @@ from responder.templating.escaping import Language
 
 Path = Sequence[object]
 Found = Iterator[tuple[Path, str]]
+PUBLIC_FIELDS = ("title", "component", "place", "cause", "severity", "since", "duration", "number")
 RUNBOOK_NAMES = tuple(name for name in NAMES if name != "incident")
 
 
@@ -145,9 +146,21 @@ def check_escalation(policy: EscalationPolicy) -> Found:
 def check_templates(templates: StatusTemplates) -> Found:
     """What is wrong with texts for the public: they know of the incident what is safe to tell."""
     for state, text in templates.updates.items():
-        yield from _template(("updates", state, "title"), text.title, known=("incident",))
-        yield from _template(("updates", state, "body"), text.body, known=("incident",))
+        for name in ("title", "body"):
+            path = ("updates", state, name)
+            yield from _template(path, getattr(text, name), known=("incident",))
+            yield from _not_public(path, getattr(text, name))
     yield from _template(("review",), templates.review, known=("incident",))
+
+
+def _not_public(path: Path, text: str) -> Found:
+    try:
+        named = check_template(text)
+    except ConfigError:
+        return
+    for name, entry in named:
+        if name == "incident" and entry and entry not in PUBLIC_FIELDS:
+            yield path, f"incident.{entry} is for the review only{did_you_mean(entry, list(PUBLIC_FIELDS))}"
 
 
 def _template(

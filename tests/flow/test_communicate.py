@@ -175,6 +175,7 @@ def test_the_review_of_a_hostile_incident_is_text() -> None:
     [
         ("{{ incident.componnt }}", "did you mean 'component'"),
         ("{{ labels.team }}", "'labels' is not known here"),
+        ("{{ incident.timeline }}", "incident.timeline is for the review only"),
         ("{{ incident.title", "is wrong"),
     ],
 )

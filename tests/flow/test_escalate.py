@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from responder.flow.escalate import Decision, begin, decide, follow, hurry, next_moment
 from responder.model.escalation import EscalationPolicy
 from responder.model.incident import Incident, IncidentStatus, Severity
+from responder.model.ledger import Ledger
 from responder.model.subject import Subject
+from tests.flow.story import Story, firing, resolved
 from tests.makers import NOW
 
 MINUTE = timedelta(minutes=1)
@@ -236,3 +238,15 @@ def test_whatever_happens_nobody_is_told_twice_and_everyone_who_is_due_is_told(
         life.until(life.at + timedelta(days=8))
         assert wanted <= {level for level, _ in life.told}
         assert life.incident.response_missed
+
+
+def test_who_had_it_before_it_reopened_does_not_have_it_any_more() -> None:
+    story = Story()
+    story.tell(1, firing())
+    taken = story.incident.model_copy(update={"acknowledged_at": NOW, "acknowledged_by": "Ada"})
+    story.ledger = Ledger({taken.id: taken}, story.ledger.alerts, story.ledger.hearts)
+    story.tell(20, resolved(firing(), end=20))
+    assert story.incident.acknowledged_by == "Ada"
+    story.tell(40, firing(start=30))
+    assert story.incident.open
+    assert story.incident.acknowledged_at is None
