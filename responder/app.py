@@ -26,12 +26,15 @@ from responder.flow.communicate import Communicator
 from responder.flow.escalate import Escalator
 from responder.flow.housekeeping import Housekeeper
 from responder.flow.judge import Judge
+from responder.flow.message import Addresses
 from responder.flow.openings import Opener
+from responder.flow.outlets import Outlets
 from responder.flow.procedures import Procedures
 from responder.flow.publish import Outbox
 from responder.flow.receive import Receiver
 from responder.flow.reports import Reports
 from responder.flow.respond import Responder
+from responder.flow.routing import Routing
 from responder.flow.verify import Verifier
 from responder.flow.world import World
 from responder.intake import webhook
@@ -39,14 +42,16 @@ from responder.intake.authentication import Authenticator
 from responder.intake.journal import Journal
 from responder.intake.payload import parse
 from responder.metrics import Metrics
+from responder.pictures import Gallery
 from responder.plugins import Catalog
 from responder.probes import Probe
 from responder.queue.embedded import EmbeddedQueue
 from responder.runbooks.loading import Rules, shipped
 from responder.runbooks.rulebook import Rulebook
 from responder.settings import KubernetesSettings, PrometheusSettings, Settings
+from responder.signing import Signer
 from responder.sinks import Sink
-from responder.store import jobs
+from responder.store import jobs, keys
 from responder.store.database import Database
 from responder.web import Hands, setup
 
@@ -139,6 +144,7 @@ async def world(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIter
         alertmanager = alertmanager_client.connect(settings.alertmanager, found.session, metrics, clock)
         try:
             await database.open()
+            signer = Signer(await database.write(keys.signing))
             yield World(
                 settings=settings,
                 clock=clock,
@@ -150,6 +156,7 @@ async def world(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIter
                 sinks=sinks,
                 clusters=found.clusters,
                 http=found.http,
+                addresses=Addresses(settings.base_url, signer),
                 session=found.session,
                 alertmanager=alertmanager,
             )
@@ -182,6 +189,10 @@ class Service:
             opener=Opener(world, self._receiver.wake),
             judge=Judge(world),
         )
+        gallery = Gallery()
+        routing = Routing(world.settings.routes, world.sinks)
+        self._outbox = Outbox(world, self._reports, routing, gallery)
+        self._outlets = Outlets(world, self._reports, gallery)
         self._journal = Journal(
             world.database,
             world.metrics,
@@ -195,7 +206,14 @@ class Service:
         """The web application; its background tasks start and stop with it."""
         app = web.Application()
         app.add_routes(webhook.routes(self._journal, self._door, self._world.settings.intake, self._world.metrics))
-        setup(app, incidents=self._reports, hands=self._hands, world=self._world, door=self._door)
+        setup(
+            app,
+            incidents=self._reports,
+            hands=self._hands,
+            outlets=self._outlets,
+            world=self._world,
+            door=self._door,
+        )
         app.cleanup_ctx.append(self._working)
         return app
 
@@ -207,11 +225,10 @@ class Service:
                 jobs.defer(connection, kind, "", now, now)
 
         await self._world.database.write(arm)
-        outbox = Outbox(self._world, self._reports)
         handlers = stages(
             self._receiver,
             Responder(self._world),
-            outbox,
+            self._outbox,
             Verifier(self._world),
             self._housekeeper,
             self._hands.escalator,

@@ -66,6 +66,7 @@ class Metrics:
         )
         self.outbox_depth = Gauge("responder_outbox_depth", "Messages that wait for delivery.", ["sink"], registry=r)
         self.deliveries = Counter("responder_sink_deliveries", "Deliveries to sinks.", ["sink", "outcome"], registry=r)
+        self.calls = Counter("responder_sink_calls", "Calls of media about buttons.", ["outcome"], registry=r)
         self.delivery_seconds = Histogram(
             "responder_sink_seconds", "Deliveries to sinks.", ["sink"], buckets=_SECONDS, registry=r
         )

@@ -6,9 +6,10 @@ is read again whenever it changes.
 """
 
 import ipaddress
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 from pydantic import ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
@@ -215,6 +216,60 @@ class Communication(Section):
     """Let them out as they are written; else each waits for somebody to publish it on the incident's page."""
 
 
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class Hours(Section):
+    """When a route is open: on these days, between these times of day; `22:00` to `06:00` goes past midnight."""
+
+    days: tuple[Day, ...] = Field(DAYS, min_length=1)
+    """The days; of a time past midnight the day it begins on."""
+    since: time = Field(time(0, 0), alias="from")
+    """From this time of day."""
+    until: time = Field(time(0, 0), alias="to")
+    """To this time of day; `00:00` is the end of the day."""
+    zone: str = "UTC"
+    """The time zone, as `Europe/Berlin`."""
+
+    @field_validator("zone")
+    @classmethod
+    def _zone(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError(f"{zone!r} is no time zone: write it as Europe/Berlin") from None
+        return zone
+
+
+class Route(Section):
+    """Which incidents go to which sinks. The first route that fits is taken, and those after a `continue`.
+
+    Matched are the labels that all alerts of the incident share, with `runbook` and `cause` of the incident added as
+    `responder_runbook` and `responder_cause`.
+    """
+
+    match: tuple[str, ...] = ()
+    """Alertmanager's matchers, `team="payments"`; all have to hold."""
+    severity: tuple[Severity, ...] = ()
+    """Only incidents of these severities; empty: all."""
+    hours: tuple[Hours, ...] = ()
+    """Only then; what happens outside of them is told when they begin, if it still burns."""
+    sinks: tuple[str, ...]
+    """The names of the sinks."""
+    goes_on: bool = Field(False, alias="continue")
+    """Whether the routes after it are looked at too."""
+
+
+class Storms(Section):
+    """When chats and mails get one message for many incidents in place of one for each."""
+
+    after: int = Field(default=4, ge=1)
+    """So many incidents within that time get messages of their own; the next ones share one."""
+    within: Duration = timedelta(minutes=1)
+    """That time; also how long a storm waits for one more incident."""
+
+
 class Settings(BaseSettings):
     """Everything that `responder serve` can be told."""
 
@@ -252,6 +307,10 @@ class Settings(BaseSettings):
     """To notice what webhooks leave out."""
     sinks: tuple[dict[str, Any], ...] = ({"name": "console", "kind": "log"},)
     """Where incidents are published: see [sinks](sinks.md)."""
+    routes: tuple[Route, ...] = ()
+    """Which incidents go where; empty: all to every sink."""
+    storms: Storms = Field(default_factory=Storms)
+    """How many messages are too many."""
     workers: int = Field(default=64, ge=1)
     """Jobs that run at the same time."""
     drain: Duration = timedelta(seconds=20)

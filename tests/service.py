@@ -27,6 +27,7 @@ class Running:
 
     url: str
     session: aiohttp.ClientSession
+    database: Path = Path()
 
     async def post(self, *alerts: Mapping[str, Any], **more: Any) -> None:
         """Deliver alerts that fire, as Alertmanager does."""
@@ -96,7 +97,7 @@ class Starter:
             serving(Settings(**json.loads(json.dumps(given, default=str))), clock)
         )
         session = await self._stack.enter_async_context(aiohttp.ClientSession())
-        return Running(f"http://{host}:{port}", session)
+        return Running(f"http://{host}:{port}", session, self.folder / "r.db")
 
 
 @pytest.fixture

@@ -9,13 +9,16 @@ import pytest
 
 from docs import generate
 from responder import detectors, plugins, probes, sinks
+from responder.app import make_sinks
+from responder.flow.routing import Routing
 from responder.metrics import Metrics
 from responder.probes import Probe
 from responder.settings import Settings
+from responder.settings import load as load_settings
 from responder.sinks import Sink
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("deploy/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("deploy/*.md")])
 
 
 def section(page: str, title: str) -> str:
@@ -103,3 +106,19 @@ def test_the_examples_of_a_policy_of_texts_and_of_a_procedure_are_right(tmp_path
         [sys.executable, "-m", "responder", "check", str(tmp_path)], capture_output=True, text=True, timeout=60
     )
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+SETTINGS_EXAMPLES = [
+    pytest.param(block, id=f"{page.relative_to(ROOT)} {number}")
+    for page in PAGES
+    for number, block in enumerate(re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL))
+    if re.search(r"^sinks:", block, re.MULTILINE)
+]
+
+
+@pytest.mark.parametrize("block", SETTINGS_EXAMPLES)
+def test_the_examples_of_sinks_and_routes_are_settings_that_work(block: str, tmp_path: Path) -> None:
+    file = tmp_path / "responder.yaml"
+    file.write_text(block)
+    settings = load_settings(file)
+    assert Routing(settings.routes, make_sinks(settings))

@@ -7,7 +7,6 @@ import structlog
 from sqlalchemy import Connection
 
 from responder.errors import Temporary
-from responder.flow import publish
 from responder.flow.world import World
 from responder.store import deliveries, incidents, jobs, notifications
 
@@ -32,6 +31,7 @@ class Housekeeper:
         def forget(connection: Connection) -> None:
             notifications.forget(connection, now - settings.intake.keep_bodies)
             incidents.forget(connection, now - settings.incidents.keep)
+            deliveries.forget(connection, now - settings.incidents.keep)
 
         await self._world.database.write(forget)
         return now + EVERY
@@ -51,7 +51,7 @@ class Housekeeper:
         for labels in self._known | set(counted):
             metrics.incidents.labels(*labels).set(counted.get(labels, 0))
         self._known |= set(counted)
-        depth = deliveries.waiting(connection, publish.KIND)
+        depth = deliveries.waiting(connection)
         for sink in self._world.sinks:
             metrics.outbox_depth.labels(sink).set(depth.get(sink, 0))
         oldest = jobs.oldest_due(connection, now)

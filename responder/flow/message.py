@@ -7,14 +7,15 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
-from typing import Literal
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from responder.model.evidence import Chart, Evidence
 from responder.model.finding import Cleared, Finding, Unseen
 from responder.model.incident import AlertState, IncidentStatus, TrackedAlert
-from responder.model.message import Line, Link, Message
+from responder.model.message import Button, Command, Line, Link, Message, Picture, Stage
 from responder.model.report import Check, InvestigationStatus, Report
+from responder.signing import Signer
 
 REASONS = 6
 CLEARED = 8
@@ -24,10 +25,34 @@ NAMES = 12
 CHARTS = 3
 TEXT = 400
 """Characters of one sentence."""
+SIGNED_FOR = timedelta(days=30)
+"""How long after an incident opened its buttons and pictures can be used."""
+BUTTON = "button"
+PICTURE = "picture"
+"""The purposes of signed addresses."""
+_LABELS: Mapping[Command, str] = {"acknowledge": "Acknowledge", "useful": "Useful", "not_useful": "Not useful"}
 
 
-def compose(report: Report, *, links: Sequence[Link] = ()) -> Message:
-    """What every sink renders of the report."""
+@dataclass(frozen=True)
+class Addresses:
+    """Where buttons and pictures of a message lead to."""
+
+    base_url: str
+    signer: Signer
+
+    def button(self, report: Report, command: Command) -> str:
+        """The page on which somebody confirms the command."""
+        token = self.signer.sign(BUTTON, report.id, command, until=report.opened_at + SIGNED_FOR)
+        return f"{self.base_url}/say/{token}"
+
+    def picture(self, report: Report, evidence: str) -> str:
+        """The chart of an evidence as PNG."""
+        token = self.signer.sign(PICTURE, report.id, evidence, until=report.opened_at + SIGNED_FOR)
+        return f"{self.base_url}/pictures/{token}.png"
+
+
+def compose(report: Report, *, links: Sequence[Link] = (), addresses: Addresses | None = None) -> Message:
+    """What every sink renders of the report; without addresses there are no buttons."""
     numbers = {evidence.id: number for number, evidence in enumerate(report.evidence, start=1)}
     best = report.findings[0] if report.findings else None
     message = Message(
@@ -37,7 +62,12 @@ def compose(report: Report, *, links: Sequence[Link] = ()) -> Message:
         severity=report.severity,
         status=report.status,
         place=_place(report),
+        subject=_sentence(str(report.subject)),
         since=_since(report),
+        started_at=report.started_at,
+        updated_at=report.updated_at,
+        resolved_at=report.resolved_at,
+        acknowledged_by=_sentence(report.acknowledged_by or "somebody") if report.acknowledged_at else "",
         headline=_sentence(report.headline),
         cause=_cause(best),
         because=tuple(_because(report, best, numbers))[:REASONS],
@@ -45,14 +75,36 @@ def compose(report: Report, *, links: Sequence[Link] = ()) -> Message:
         not_seen=_lines(report.unseen, numbers, UNSEEN),
         next_steps=tuple(Line(text=text) for text in _next_steps(report, best)),
         alerts=tuple(_alerts(report)),
+        labels=common_labels(report.alerts),
+        url=report.url,
         links=tuple(links),
-        charts=tuple(_charts(report, best)),
+        pictures=tuple(_pictures(report, best, addresses)),
+        buttons=tuple(_buttons(report, addresses)) if addresses else (),
+        public=report.public if report.public_approved else None,
         report=report,
     )
-    return message.model_copy(update={"digest": _digest(message)})
+    return message.model_copy(update={"digest": digest_of(message, _standing(report))})
 
 
-def _stage(report: Report) -> Literal["announced", "diagnosed", "resolved"]:
+def common_labels(alerts: Sequence[TrackedAlert]) -> Mapping[str, str]:
+    """The labels that all of the alerts have with the same value."""
+    common = set(alerts[0].labels.items()) if alerts else set()
+    for alert in alerts[1:]:
+        common &= set(alert.labels.items())
+    return dict(sorted(common))
+
+
+def _buttons(report: Report, addresses: Addresses) -> Iterable[Button]:
+    wanted: list[Command] = []
+    if report.status is not IncidentStatus.RESOLVED and report.acknowledged_at is None:
+        wanted.append("acknowledge")
+    if report.findings:
+        wanted += ["useful", "not_useful"]
+    for command in wanted:
+        yield Button(command=command, label=_LABELS[command], url=addresses.button(report, command))
+
+
+def _stage(report: Report) -> Stage:
     if report.status is IncidentStatus.RESOLVED:
         return "resolved"
     over = report.investigation.status in (InvestigationStatus.FINISHED, InvestigationStatus.FAILED)
@@ -83,6 +135,9 @@ def _standing(report: Report) -> list[str]:
     standing = [f"flapped {report.flaps}×"] if report.flaps else []
     if report.acknowledged_at:
         standing.append(_sentence(f"acknowledged by {report.acknowledged_by or 'somebody'}"))
+    elif report.levels and report.status is not IncidentStatus.RESOLVED:
+        roles = {step.level: step.role for step in report.escalation}
+        standing.append(_sentence(f"escalated to {roles.get(report.levels[-1], report.levels[-1])}"))
     return standing
 
 
@@ -156,7 +211,7 @@ def _name(alert: TrackedAlert) -> str:
     return _sentence(alert.name) or "alert without a name"
 
 
-def _charts(report: Report, finding: Finding | None) -> list[Chart]:
+def _pictures(report: Report, finding: Finding | None, addresses: Addresses | None) -> list[Picture]:
     """Those that the finding rests on first, then those past their threshold."""
     based_on = (
         {*finding.evidence, *(name for because in finding.because for name in because.evidence)} if finding else set()
@@ -165,8 +220,16 @@ def _charts(report: Report, finding: Finding | None) -> list[Chart]:
     def rank(evidence: Evidence) -> tuple[bool, bool]:
         return evidence.id not in based_on, not evidence.breached
 
-    charts = [evidence.read(Chart) for evidence in sorted(report.evidence, key=rank)]
-    return [chart for chart in charts if chart is not None and chart.series][:CHARTS]
+    return [
+        Picture(
+            title=_sentence(evidence.title or chart.query),
+            chart=chart,
+            started_at=report.started_at,
+            url=addresses.picture(report, evidence.id) if addresses else "",
+        )
+        for evidence in sorted(report.evidence, key=rank)
+        if (chart := evidence.read(Chart)) is not None and chart.series
+    ][:CHARTS]
 
 
 def _lines(items: Sequence[Cleared] | Sequence[Unseen], numbers: Mapping[str, int], limit: int) -> tuple[Line, ...]:
@@ -184,8 +247,9 @@ def _sentence(text: str) -> str:
     return line if len(line) <= TEXT else line[: TEXT - 1] + "…"
 
 
-def _digest(message: Message) -> str:
-    """Of what is shown; charts and `since` move by themselves and are left out."""
-    shown = message.model_dump(mode="json", exclude={"digest", "since", "charts", "report"})
-    shown["standing"] = _standing(message.report)
+def digest_of(message: Message, standing: Sequence[str] = ()) -> str:
+    """Of what is shown; pictures and times move by themselves and are left out."""
+    left_out = {"digest", "since", "started_at", "updated_at", "resolved_at", "acknowledged_by"}
+    shown = message.model_dump(mode="json", exclude={*left_out, "labels", "pictures", "buttons", "report"})
+    shown["standing"] = list(standing)
     return hashlib.blake2b(json.dumps(shown, sort_keys=True).encode(), digest_size=16).hexdigest()

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from sqlalchemy import Connection
 
+from responder.flow.announce import announce
 from responder.flow.checklist import lines
 from responder.flow.world import World
 from responder.model.incident import Incident, TimelineEntry, TimelineKind
@@ -16,7 +17,7 @@ from responder.model.report import (
     full,
     summary,
 )
-from responder.store import incidents, investigations, procedures, updates
+from responder.store import deliveries, incidents, investigations, procedures, updates
 
 WATCHED_AT_MOST = 1000
 
@@ -47,6 +48,15 @@ class Reports:
             found = incidents.find(connection, status=status, severity=severity, runbook=runbook, limit=most)
             summaries = (self._summary(connection, incident) for incident in found)
             return [one for one in summaries if _mentions(one, text)][:limit]
+
+        return await self._world.database.read(find)
+
+    async def of_storm(self, storm_id: str) -> Sequence[ReportSummary]:
+        """The incidents that share the message of a storm."""
+
+        def find(connection: Connection) -> list[ReportSummary]:
+            found = (incidents.get(connection, each) for each in deliveries.members(connection, storm_id))
+            return [self._summary(connection, incident) for incident in found if incident is not None]
 
         return await self._world.database.read(find)
 
@@ -84,6 +94,7 @@ class Reports:
             incidents.tell(connection, id, TimelineEntry(at=now, kind=TimelineKind.PERSON, text=text))
             waited = (now - incident.opened_at).total_seconds()
             self._world.metrics.acknowledgement_seconds.labels(incident.severity.value).observe(waited)
+            announce(self._world, connection, changed, now, now)
             return changed
 
         return await self._world.database.write(say) is not None

@@ -8,6 +8,7 @@ import aiohttp
 from responder.clients import Alertmanager, Clients, Http, of_cluster
 from responder.clock import Clock
 from responder.detectors import Detectors
+from responder.flow.message import Addresses
 from responder.metrics import Metrics
 from responder.model.runbook import Runbook
 from responder.plugins import Catalog
@@ -32,6 +33,7 @@ class World:
     sinks: Mapping[str, Sink]
     clusters: Mapping[str, Clients]
     http: Http
+    addresses: Addresses
     session: aiohttp.ClientSession
     alertmanager: Alertmanager | None = None
 

@@ -28,6 +28,8 @@ def plain(value: float) -> str:
     """Three significant digits, whole numbers whole."""
     if value == int(value) and abs(value) < 1e15:
         return f"{int(value)}"
+    if abs(value) >= 1e15:
+        return f"{value:.3g}"
     if abs(value) >= 100:
         return f"{value:.0f}"
     return f"{value:.3g}" if abs(value) >= 1e-4 else f"{value:.2e}"

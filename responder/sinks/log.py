@@ -6,13 +6,13 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, TextIO
 
-import aiohttp
+from pydantic import Field
 from rich.console import Console
 from rich.text import Text
 
 from responder.model.incident import IncidentStatus
 from responder.model.message import Line, Message
-from responder.sinks import Sink
+from responder.sinks import Block, Medium, Preview, Sink
 
 WIDTH = 96
 MARGIN = 10
@@ -29,14 +29,19 @@ _STATUS = {
 class Log(Sink):
     """Writes to standard output or standard error, once for each thing there is to say."""
 
-    stream: Literal["stdout", "stderr"] = "stdout"
+    stream: Literal["stdout", "stderr"] = Field("stdout", description="where to write")
 
-    async def deliver(self, message: Message, receipt: str, http: aiohttp.ClientSession) -> str:
+    async def deliver(self, message: Message, receipt: str, medium: Medium) -> str:
         """Print the message, unless it is what was printed last."""
         if receipt != message.digest:
             out = sys.stdout if self.stream == "stdout" else sys.stderr
             await asyncio.to_thread(write, out, message)
         return message.digest
+
+    def preview(self, message: Message) -> Preview:
+        """The block, without colours."""
+        payload = "\n".join(render(message))
+        return Preview(blocks=(Block(kind="code", text=payload),), payload=payload)
 
 
 def write(out: TextIO, message: Message) -> None:

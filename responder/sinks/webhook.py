@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 from pydantic import Field, SecretStr, field_validator
 from standardwebhooks.webhooks import Webhook as Signer
 
@@ -17,8 +16,8 @@ from responder.errors import Permanent, Reason
 from responder.model.message import Message
 from responder.model.report import Report
 from responder.model.runbook import Duration
-from responder.sinks import Sink
-from responder.sinks._http import post
+from responder.sinks import Block, Medium, Preview, Sink
+from responder.sinks._http import send
 
 
 def schema() -> dict[str, Any]:
@@ -33,13 +32,13 @@ class Webhook(Sink):
     line, so that they can be rotated.
     """
 
-    url: SecretStr
+    url: SecretStr = Field(description="where to post")
     secret: SecretStr | None = Field(default=None, description="`whsec_` and base64")
-    secret_file: Path | None = None
+    secret_file: Path | None = Field(default=None, description="a file of secrets, one a line")
     token: SecretStr | None = Field(default=None, description="sent as bearer token")
-    token_file: Path | None = None
-    headers: Mapping[str, SecretStr] = Field(default_factory=dict)
-    timeout: Duration = timedelta(seconds=10)
+    token_file: Path | None = Field(default=None, description="a file that holds it")
+    headers: Mapping[str, SecretStr] = Field(default_factory=dict, description="more headers to send")
+    timeout: Duration = Field(timedelta(seconds=10), description="the longest that one request may take")
 
     @field_validator("url")
     @classmethod
@@ -55,14 +54,14 @@ class Webhook(Sink):
             raise ValueError("must be base64, with or without whsec_ before it")
         return secret
 
-    async def deliver(self, message: Message, receipt: str, http: aiohttp.ClientSession) -> str:
+    async def deliver(self, message: Message, receipt: str, medium: Medium) -> str:
         """Post the report; returns the `webhook-id`.
 
         The id is made of the digest and the id before it: every retry carries the same, and a state that
         comes back later (an incident that reopens) another.
         """
         secrets, token = await asyncio.to_thread(self._read)
-        text = message.report.model_dump_json()
+        text = _report(message).model_dump_json()
         seed = f"{message.key}\n{receipt}\n{message.digest}"
         number = "msg_" + hashlib.blake2b(seed.encode(), digest_size=16).hexdigest()
         headers = {name: value.get_secret_value() for name, value in self.headers.items()}
@@ -73,8 +72,14 @@ class Webhook(Sink):
             headers["Authorization"] = f"Bearer {token}"
         url = self.url.get_secret_value()
         seconds = self.timeout.total_seconds()
-        await post(http, url, body=text.encode(), headers=headers, timeout=seconds, secrets=[*given, url])
+        hidden = [*given, url]
+        await send(medium.http, "POST", url, body=text.encode(), headers=headers, timeout=seconds, secrets=hidden)
         return number
+
+    def preview(self, message: Message) -> Preview:
+        """The report as JSON."""
+        payload = _report(message).model_dump_json(indent=2)
+        return Preview(blocks=(Block(kind="code", text=payload),), payload=payload)
 
     def _read(self) -> tuple[list[str], str]:
         """Secrets and token as they are now; the files are read each time, so that they can be rotated."""
@@ -84,6 +89,12 @@ class Webhook(Sink):
             raise Permanent(f"{self.secret_file}: {len(bad)} secrets are not base64", Reason.NOT_CONFIGURED)
         tokens = [self.token.get_secret_value()] if self.token else _lines(self.token_file)
         return secrets, tokens[0] if tokens else ""
+
+
+def _report(message: Message) -> Report:
+    if message.report is None:
+        raise Permanent("a storm is no incident of its own: it is not posted", Reason.BUG)
+    return message.report
 
 
 def _signed(number: str, text: str, secrets: list[str]) -> dict[str, str]:

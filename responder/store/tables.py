@@ -15,9 +15,10 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    false,
 )
 
-SCHEMA = "0002"
+SCHEMA = "0003"
 """The newest migration; the start compares it without loading Alembic."""
 
 
@@ -173,6 +174,27 @@ deliveries = Table(
     Column("delivered_at", Moment),
     Column("trouble", Text, nullable=False, default=""),
     Column("dead", Boolean, nullable=False, default=False),
+    Column("first_at", Moment),
+    Column("storm", String, nullable=False, default="", server_default=""),
+    Column("doubtful", Boolean, nullable=False, default=False, server_default=false()),
+    Index("deliveries_by_sink", "sink", "first_at"),
+    Index("deliveries_by_storm", "storm"),
+)
+
+storms = Table(
+    "storms",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("sink", String, nullable=False),
+    Column("opened_at", Moment, nullable=False),
+    Column("joined_at", Moment, nullable=False),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", Text, nullable=False),
 )
 
 jobs = Table(

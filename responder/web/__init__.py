@@ -6,8 +6,9 @@ import aiohttp_jinja2
 from aiohttp import web
 from jinja2 import PackageLoader, StrictUndefined
 
+from responder.flow.outlets import Outlets
 from responder.flow.world import World
-from responder.web import api, assets, formats, live, operations, pages, views
+from responder.web import api, assets, formats, live, operations, outlets, pages, views
 from responder.web.guard import guard, harden
 from responder.web.hands import routes as hands_routes
 from responder.web.health import Sources
@@ -17,7 +18,9 @@ from responder.web.site import SITE, Door, Hands, Health, Incidents, Site, Sourc
 __all__ = ["SITE", "Door", "Hands", "Health", "Incidents", "Site", "Source", "mount", "setup"]
 
 
-def setup(app: web.Application, *, incidents: Incidents, hands: Hands, world: World, door: Door) -> None:
+def setup(
+    app: web.Application, *, incidents: Incidents, hands: Hands, outlets: Outlets, world: World, door: Door
+) -> None:
     """Put the whole site into the application, over a world."""
     health = Sources(world)
 
@@ -28,6 +31,7 @@ def setup(app: web.Application, *, incidents: Incidents, hands: Hands, world: Wo
     site = Site(
         incidents=incidents,
         hands=hands,
+        outlets=outlets,
         health=health,
         rules=world.rules,
         causes=world.detectors.causes,
@@ -65,6 +69,7 @@ def mount(app: web.Application, site: Site, *, heartbeat: float = live.HEARTBEAT
         evidence_words=views.EVIDENCE_WORDS,
         place_of=views.place,
     )
-    own = app.add_routes([*pages.routes(), *api.routes(), *hands_routes(), *operations.routes(site.metrics)])
-    app.add_routes([*operations.open_routes(), web.get("/static/{name}", assets.serve)])
+    guarded = (*pages.routes(), *api.routes(), *hands_routes(), *outlets.routes(), *operations.routes(site.metrics))
+    own = app.add_routes(guarded)
+    app.add_routes([*operations.open_routes(), *outlets.open_routes(), web.get("/static/{name}", assets.serve)])
     app.middlewares.extend((explain, guard(frozenset(own))))

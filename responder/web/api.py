@@ -69,7 +69,7 @@ async def incident(request: web.Request) -> web.Response:
 
 async def acknowledge(request: web.Request) -> web.Response:
     """Somebody has it; the first one counts."""
-    given = await given_fields(request)
+    given = await given_in(request)
     incident_id = request.match_info["id"]
     if not await request.app[SITE].incidents.acknowledge(incident_id, asker(request, given)):
         raise not_found("There is no such incident.")
@@ -78,7 +78,7 @@ async def acknowledge(request: web.Request) -> web.Response:
 
 async def feedback(request: web.Request) -> web.Response:
     """Whether the finding helped: `helpful` is true or false."""
-    given = await given_fields(request)
+    given = await given_in(request)
     helpful = _TRUTH.get(str(given.get("helpful", "")).strip().lower())
     if helpful is None:
         raise Refused(HTTPStatus.BAD_REQUEST, "The feedback cannot be used.", ["helpful: is wanted, true or false"])
@@ -147,7 +147,7 @@ async def report_of(request: web.Request) -> Report:
     return report
 
 
-async def given_fields(request: web.Request) -> dict[str, object]:
+async def given_in(request: web.Request) -> dict[str, object]:
     """The fields of a form, or of a JSON object; nothing for an empty body. Raises Refused."""
     if request.content_type in FORMS:
         return {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
@@ -165,9 +165,14 @@ async def given_fields(request: web.Request) -> dict[str, object]:
 
 def asker(request: web.Request, given: dict[str, object]) -> str:
     """Who says so: whom the door knows, else who they say they are."""
+    return request[USER] or name_in(given)
+
+
+def name_in(given: dict[str, object]) -> str:
+    """Who somebody says they are, on one line."""
     said = str(given.get("by", ""))[: 10 * LONGEST_NAME]
     said = " ".join("".join(letter if letter.isprintable() else " " for letter in said).split())
-    return request[USER] or said[:LONGEST_NAME]
+    return said[:LONGEST_NAME]
 
 
 async def done(request: web.Request) -> web.Response:

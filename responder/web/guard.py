@@ -12,7 +12,7 @@ from responder.web.site import SITE, USER
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 # not `no-referrer`: browsers would then send `Origin: null` with our own forms
 HEADERS = {

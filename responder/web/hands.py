@@ -10,7 +10,7 @@ from responder.flow.procedures import Outcome
 from responder.flow.review import review
 from responder.model.procedure import StepState
 from responder.plugins import did_you_mean
-from responder.web.api import FORMS, asker, done, given_fields, model, report_of
+from responder.web.api import FORMS, asker, done, given_in, model, report_of
 from responder.web.formats import segment
 from responder.web.problems import Refused, not_found
 from responder.web.site import SITE
@@ -39,7 +39,7 @@ def routes() -> list[web.RouteDef]:
 
 async def start(request: web.Request) -> web.Response:
     """Open an incident by hand: `runbook`, `labels` (in a form NAME=VALUE, one a line), `by`. Stored when answered."""
-    site, given = request.app[SITE], await given_fields(request)
+    site, given = request.app[SITE], await given_in(request)
     known = site.rules.current.runbooks
     name = str(given.get("runbook", ""))
     problems = [] if name in known else [f"runbook: there is no {name[:100]!r}{did_you_mean(name[:100], list(known))}"]
@@ -61,7 +61,7 @@ async def start(request: web.Request) -> web.Response:
 
 async def unacknowledge(request: web.Request) -> web.Response:
     """Nobody has it any more: escalation begins anew."""
-    given = await given_fields(request)
+    given = await given_in(request)
     if not await request.app[SITE].hands.escalator.unacknowledge(request.match_info["id"], asker(request, given)):
         raise _no_incident()
     return await done(request)
@@ -69,7 +69,7 @@ async def unacknowledge(request: web.Request) -> web.Response:
 
 async def escalate(request: web.Request) -> web.Response:
     """Tell the next level now; 409 where there is none to tell."""
-    given = await given_fields(request)
+    given = await given_in(request)
     told = await request.app[SITE].hands.escalator.now(request.match_info["id"], asker(request, given))
     if told is None:
         raise _no_incident()
@@ -80,7 +80,7 @@ async def escalate(request: web.Request) -> web.Response:
 
 async def resolve(request: web.Request) -> web.Response:
     """End what was opened by hand; 409 for others: their alerts say when they end."""
-    given = await given_fields(request)
+    given = await given_in(request)
     ended = await request.app[SITE].hands.opener.resolve(request.match_info["id"], asker(request, given))
     if ended is None:
         raise _no_incident()
@@ -92,7 +92,7 @@ async def resolve(request: web.Request) -> web.Response:
 
 async def false_alarm(request: web.Request) -> web.Response:
     """Somebody says that there was nothing to respond to."""
-    given = await given_fields(request)
+    given = await given_in(request)
     if not await request.app[SITE].hands.judge.false_alarm(request.match_info["id"], asker(request, given)):
         raise _no_incident()
     return await done(request)
@@ -100,7 +100,7 @@ async def false_alarm(request: web.Request) -> web.Response:
 
 async def mark(request: web.Request) -> web.Response:
     """What became of a step: `state` is todo, done, failed or skipped; `note`, `by`; `force` goes out of turn."""
-    given = await given_fields(request)
+    given = await given_in(request)
     word = str(given.get("state", "")).strip().lower()
     if word not in list(StepState):
         near = did_you_mean(word[:100], [state.value for state in StepState])
@@ -118,7 +118,7 @@ async def mark(request: web.Request) -> web.Response:
 
 async def verify(request: web.Request) -> web.Response:
     """Have the step's probe see whether it worked."""
-    given = await given_fields(request)
+    given = await given_in(request)
     outcome = await request.app[SITE].hands.procedures.verify(
         request.match_info["id"],
         request.match_info["step"],
@@ -130,7 +130,7 @@ async def verify(request: web.Request) -> web.Response:
 
 async def publish(request: web.Request) -> web.Response:
     """Let the newest update for the public out; 409 where a newer one took its place."""
-    given = await given_fields(request)
+    given = await given_in(request)
     number = request.match_info["number"]
     if not (number.isascii() and number.isdigit() and len(number) <= LONGEST_NUMBER):
         raise not_found("There is no such update.")

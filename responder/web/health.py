@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, func, select
 
 from responder.errors import ResponderError, Temporary
-from responder.flow.publish import KIND
 from responder.flow.world import World
 from responder.model.incident import IncidentStatus
 from responder.store import deliveries as outbox
@@ -110,7 +109,7 @@ def _told(connection: Connection) -> tuple[datetime | None, Mapping[str, int], M
         .group_by(deliveries.c.sink)
     )
     troubles = {row[0]: row[1] for row in connection.execute(untold)}
-    return notifications.latest(connection), outbox.waiting(connection, KIND), troubles
+    return notifications.latest(connection), outbox.waiting(connection), troubles
 
 
 def _sink(name: str, waiting: int, untold: int) -> Source:

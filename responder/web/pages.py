@@ -40,7 +40,7 @@ async def incidents(request: web.Request) -> web.Response:
         site.incidents.list(**filters.wanted, limit=filters.limit + 1), site.health.ready()
     )
     rows = views.rows(found[: filters.limit])
-    return await _page(
+    return await render(
         request,
         "incidents.html",
         {
@@ -68,14 +68,14 @@ async def incident(request: web.Request) -> web.Response:
         raise not_found("There is no such incident. Resolved ones are forgotten after a while.")
     runbook = site.rules.current.runbooks.get(report.runbook)
     shown = await asyncio.to_thread(views.page, report, runbook, site.catalogue())
-    return await _page(request, "incident.html", {"page": shown, "report": report, "runbook": runbook})
+    return await render(request, "incident.html", {"page": shown, "report": report, "runbook": runbook})
 
 
 async def runbooks(request: web.Request) -> web.Response:
     """The runbooks in use."""
     rules = request.app[SITE].rules
     known = sorted(rules.current.runbooks.values(), key=lambda known: known.name)
-    return await _page(request, "runbooks.html", {"runbooks": known, "problems": rules.problems})
+    return await render(request, "runbooks.html", {"runbooks": known, "problems": rules.problems})
 
 
 async def runbook(request: web.Request) -> web.Response:
@@ -83,14 +83,14 @@ async def runbook(request: web.Request) -> web.Response:
     site = request.app[SITE]
     known = find_runbook(request)
     last = await site.incidents.list(runbook=known.name, limit=LAST_INCIDENTS)
-    return await _page(
+    return await render(
         request, "runbook.html", {"runbook": known, "rows": views.rows(last), "catalogue": site.catalogue()}
     )
 
 
 async def causes(request: web.Request) -> web.Response:
     """The catalogue of causes."""
-    return await _page(request, "causes.html", {"catalogue": request.app[SITE].catalogue()})
+    return await render(request, "causes.html", {"catalogue": request.app[SITE].catalogue()})
 
 
 async def cause(request: web.Request) -> web.Response:
@@ -99,10 +99,10 @@ async def cause(request: web.Request) -> web.Response:
     slug = request.match_info["slug"]
     if slug not in catalogue:
         raise not_found("The catalogue has no such cause.")
-    return await _page(request, "cause.html", {"cause": catalogue[slug], "catalogue": catalogue})
+    return await render(request, "cause.html", {"cause": catalogue[slug], "catalogue": catalogue})
 
 
-async def _page(request: web.Request, template: str, context: Mapping[str, Any]) -> web.Response:
+async def render(request: web.Request, template: str, context: Mapping[str, Any]) -> web.Response:
     """Rendered in a thread: the page of a large incident takes a while."""
     everything = {"now": request.app[SITE].clock.now(), **context}
     text = await asyncio.to_thread(aiohttp_jinja2.render_string, template, request, everything)

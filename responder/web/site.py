@@ -13,6 +13,7 @@ from responder.flow.communicate import Communicator
 from responder.flow.escalate import Escalator
 from responder.flow.judge import Judge
 from responder.flow.openings import Opener
+from responder.flow.outlets import Outlets
 from responder.flow.procedures import Procedures
 from responder.metrics import Metrics
 from responder.model.finding import Cause
@@ -118,6 +119,7 @@ class Site:
 
     incidents: Incidents
     hands: Hands
+    outlets: Outlets
     health: Health
     rules: Rules
     causes: Mapping[str, Cause]

@@ -141,7 +141,7 @@ async def test_an_escalation_goes_on_where_it_stood_after_a_restart(start_servic
             incident = await service.incident(lambda found: len(found["alerts"]) > 0)
             incident = await settle(service, clock, timedelta(seconds=1))
             assert incident["levels"] == ["level_1", "level_2", "level_3", "level_4"]
-            await delivered(service, "vp", "cto")
+            await delivered(service, *NAMES)
 
 
 async def test_what_is_silenced_in_alertmanager_wakes_nobody_until_the_silence_ends(
@@ -188,3 +188,24 @@ async def test_settings_that_name_nobody_are_refused_at_the_start(
 ) -> None:
     with pytest.raises(ConfigError, match=complaint):
         await start_service(escalation=escalation)
+
+
+async def test_routes_keep_nothing_from_a_level_that_is_reached_and_replays_tell_nobody_before(
+    start_service: Starter, people: People
+) -> None:
+    clock = TurnedClock(WEDNESDAY)
+    service = await start_service(
+        clock=clock,
+        sinks=people.sinks(),
+        escalation={"policy": "kubechat", "contacts": CHAIN},
+        routes=[{"match": ['team="payments"'], "sinks": ["vp", "cto"]}, {"sinks": ["chat"]}],
+    )
+    await service.post(alert(priority="P1", team="payments"))
+    incident = await service.incident()
+    await settle(service, clock, timedelta(minutes=14))
+    assert set(await told(service)) == set()
+    await settle(service, clock, timedelta(minutes=1))
+    await delivered(service, "pager")
+    await service.say(f"incidents/{incident['id']}/acknowledge", by="Ada")
+    await settle(service, clock, timedelta(hours=5))
+    assert set(await told(service)) == {"pager"}

@@ -87,8 +87,8 @@ def test_a_failed_investigation_is_not_waited_for() -> None:
 
 
 def test_charts_that_the_finding_rests_on_come_first() -> None:
-    charts = compose(diagnosed()).charts
-    assert [each.query for each in charts] == ["memory", "rate(requests)"]
+    pictures = compose(diagnosed()).pictures
+    assert [each.chart.query for each in pictures] == ["memory", "rate(requests)"]
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from responder.flow.message import compose
 from responder.model.message import Link
 from responder.sinks.log import Log, printable, render
+from tests.sinks.medium import medium
 from tests.sinks.reports import announced, diagnosed
 
-SESSION = cast(aiohttp.ClientSession, None)
+NOTHING = medium(cast(aiohttp.ClientSession, None))
 
 
 class Terminal(io.StringIO):
@@ -26,7 +27,7 @@ class Terminal(io.StringIO):
 
 async def test_the_block_has_verdict_why_what_it_is_not_and_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
     message = compose(diagnosed(), links=[Link(title="Incident", url="http://responder.example/incidents/4f2a")])
-    await Log(name="console").deliver(message, "", SESSION)
+    await Log(name="console").deliver(message, "", NOTHING)
     first, *rest = capsys.readouterr().out.strip("\n").splitlines()
     assert first.startswith("P1 · firing 4 min · kubechat-system  ")
     assert first.endswith("  incident 4f2a")
@@ -47,11 +48,11 @@ async def test_the_block_has_verdict_why_what_it_is_not_and_what_to_do(capsys: p
 
 async def test_what_was_said_is_not_said_again(capsys: pytest.CaptureFixture[str]) -> None:
     sink = Log(name="console", stream="stderr")
-    receipt = await sink.deliver(compose(announced()), "", SESSION)
+    receipt = await sink.deliver(compose(announced()), "", NOTHING)
     assert "looking into it" in capsys.readouterr().err
-    assert await sink.deliver(compose(announced()), receipt, SESSION) == receipt
+    assert await sink.deliver(compose(announced()), receipt, NOTHING) == receipt
     assert capsys.readouterr().err == ""
-    await sink.deliver(compose(diagnosed()), receipt, SESSION)
+    await sink.deliver(compose(diagnosed()), receipt, NOTHING)
     assert "512Mi" in capsys.readouterr().err
 
 
@@ -60,7 +61,7 @@ async def test_a_terminal_gets_colours_and_no_markup_is_read(monkeypatch: pytest
     monkeypatch.setattr(sys, "stdout", terminal)
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("NO_COLOR", raising=False)
-    await Log(name="console").deliver(compose(announced(headline="[red]x[/red] [link=http://evil]y")), "", SESSION)
+    await Log(name="console").deliver(compose(announced(headline="[red]x[/red] [link=http://evil]y")), "", NOTHING)
     assert "\x1b[" in terminal.getvalue()
     assert "[red]x[/red] [link=http://evil]y" in terminal.getvalue()
 
@@ -68,7 +69,7 @@ async def test_a_terminal_gets_colours_and_no_markup_is_read(monkeypatch: pytest
 async def test_a_stream_that_cannot_show_a_character_shows_another(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr(sys, "stdout", stream)
-    await Log(name="console").deliver(compose(announced()), "", SESSION)
+    await Log(name="console").deliver(compose(announced()), "", NOTHING)
     stream.seek(0)
     assert "P1 ? firing 4 min" in stream.read()
 

@@ -28,6 +28,7 @@ from responder.sinks import Sink
 from responder.sinks._http import pause
 from responder.sinks.webhook import Webhook, schema
 from tests.makers import NOW
+from tests.sinks.medium import medium
 from tests.sinks.reports import announced, diagnosed
 
 SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
@@ -86,12 +87,12 @@ def sink(receiver: Receiver, **options: Any) -> Webhook:
 
 async def trouble(it: Sink, http: aiohttp.ClientSession) -> Trouble:
     with pytest.raises(Trouble) as caught:
-        await it.deliver(compose(announced()), "", http)
+        await it.deliver(compose(announced()), "", medium(http))
     return caught.value
 
 
 async def test_the_report_is_posted_as_the_api_returns_it(receiver: Receiver, http: aiohttp.ClientSession) -> None:
-    await sink(receiver).deliver(compose(diagnosed()), "", http)
+    await sink(receiver).deliver(compose(diagnosed()), "", medium(http))
     [(headers, document)] = receiver.seen
     assert document == diagnosed().model_dump(mode="json")
     assert document["findings"][0]["cause"] == "memory-limit-reached"
@@ -112,24 +113,24 @@ async def test_requests_are_signed_with_every_secret(
     file.write_text(f"{OTHER}\n")
     receiver.secrets = (SECRET, OTHER)
     it = sink(receiver, secret=SECRET, secret_file=file)
-    await it.deliver(compose(diagnosed(title="größer")), "", http)
+    await it.deliver(compose(diagnosed(title="größer")), "", medium(http))
     receiver.secrets = (SECRET,)
     file.write_text(f"{SECRET}\n")
-    await sink(receiver, secret_file=file).deliver(compose(diagnosed()), "", http)
+    await sink(receiver, secret_file=file).deliver(compose(diagnosed()), "", medium(http))
     assert len(receiver.seen) == 2
 
 
 async def test_tokens_and_headers_are_sent(receiver: Receiver, http: aiohttp.ClientSession, tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text("from-file\n")
-    await sink(receiver, token="given", headers={"X-Scope": "a"}).deliver(compose(announced()), "", http)
-    await sink(receiver, token_file=file).deliver(compose(announced()), "", http)
+    await sink(receiver, token="given", headers={"X-Scope": "a"}).deliver(compose(announced()), "", medium(http))
+    await sink(receiver, token_file=file).deliver(compose(announced()), "", medium(http))
     assert [headers["authorization"] for headers, _ in receiver.seen] == ["Bearer given", "Bearer from-file"]
     assert receiver.seen[0][0]["x-scope"] == "a"
 
 
 async def identity(it: Webhook, http: aiohttp.ClientSession, message: Message, receipt: str) -> str:
-    return await it.deliver(message, receipt, http)
+    return await it.deliver(message, receipt, medium(http))
 
 
 async def test_a_retry_has_the_same_id_and_another_state_another(

@@ -1,0 +1,104 @@
+"""What sinks share of a message's words: its parts in their order, clean and cut to what a medium takes."""
+
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from responder.model.message import Line, Message
+
+ELLIPSIS = "…"
+_STEERING = frozenset(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)))
+"""What turns the direction of text around: it could show one thing and mean another."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a message: `Cause`, `Because`, `Not it`, `Not seen`, `Next`, `Alerts`, `Incidents`.
+
+    `numbered` lines are steps in their order.
+    """
+
+    title: str
+    lines: tuple[str, ...]
+    numbered: bool = False
+
+
+def parts(message: Message) -> list[Part]:
+    """The parts that have something to say, in the order that is the same everywhere. Lines are clean, not escaped."""
+    found = [
+        Part("Cause", (message.cause,) if message.cause else ()),
+        Part("Because", _lines(message.because)),
+        Part("Not it", _lines(message.not_it)),
+        Part("Not seen", _lines(message.not_seen)),
+        Part("Next", _lines(message.next_steps), numbered=True),
+        Part("Incidents", _members(message)),
+        Part("Alerts", (", ".join(message.alerts),) if message.alerts else ()),
+    ]
+    return [Part(part.title, tuple(map(clean, part.lines)), part.numbered) for part in found if part.lines]
+
+
+def first_line(message: Message) -> str:
+    """`P1 · firing 4 min · shop`: what there is to know before the headline."""
+    return clean(f"{message.severity.value} · {message.since} · {message.place}")
+
+
+def clean(text: str) -> str:
+    """Without control characters (line breaks and tabs stay) and without what turns the text's direction around."""
+    return "".join(character for character in text if character in "\n\t" or _fit(character))
+
+
+def cut(text: str, most: int, measure: Callable[[str], int] = len) -> str:
+    """At most that long by the medium's measure (code points; see `utf16` and `utf8`), with an ellipsis if cut."""
+    if measure(text) <= most:
+        return text
+    if measure(ELLIPSIS) > most:
+        return ""
+    least, largest = 0, len(text)
+    while least < largest:
+        middle = (least + largest + 1) // 2
+        if measure(text[:middle] + ELLIPSIS) <= most:
+            least = middle
+        else:
+            largest = middle - 1
+    return text[:least].rstrip() + ELLIPSIS
+
+
+def utf16(text: str) -> int:
+    """The length in UTF-16 units."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def utf8(text: str) -> int:
+    """The length in bytes of UTF-8."""
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+def web_address(url: str) -> str:
+    """The address if it is http or https with a host and nothing that could end a link early, else nothing."""
+    if any(character.isspace() or not character.isprintable() or character in "<>\"'`|\\" for character in url):
+        return ""
+    try:
+        found = urlsplit(url)
+    except ValueError:
+        return ""
+    return url if found.scheme in ("http", "https") and found.hostname else ""
+
+
+def _fit(character: str) -> bool:
+    return unicodedata.category(character) not in ("Cc", "Cs") and character not in _STEERING
+
+
+def _lines(lines: Sequence[Line]) -> tuple[str, ...]:
+    return tuple(
+        f"{line.text} {''.join(f'[{number}]' for number in line.references)}" if line.references else line.text
+        for line in lines
+    )
+
+
+def _members(message: Message) -> tuple[str, ...]:
+    shown = [
+        f"{member.severity.value} {member.place}: {member.headline} ({member.status.value})"
+        for member in message.members
+    ]
+    return (*shown, f"and {message.more_members} more") if message.more_members else tuple(shown)
