@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.clock import TurnedClock
+from tests.servers import Servers
 from tests.service import PATIENCE, Running, Starter, alert
 
 pytestmark = pytest.mark.integration
@@ -89,3 +90,30 @@ async def test_a_runbook_that_does_not_ask_for_it_tells_the_public_nothing(start
     service = await start_service("crash_loop", communication={"publish": True})
     await service.post(alert("KubeChatPodCrashLooping"))
     assert (await service.incident())["updates"] == []
+
+
+async def test_a_published_update_reaches_the_sinks_and_a_draft_does_not(
+    start_service: Starter, servers: Servers
+) -> None:
+    recorder = await servers.webhook()
+    sink = {"name": "status", "kind": "webhook", "url": recorder.url}
+    service = await start_service("crash_loop", sinks=[sink])
+    await fail(service)
+    await service.incident()
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            (line,) = await service.incidents()
+            report = await service.get(f"incidents/{line['id']}")
+            if [draft["update"]["state"] for draft in report["updates"]][-1:] == ["identified"]:
+                break
+            await asyncio.sleep(0.05)
+    assert not any(body["public_approved"] for body in recorder.bodies)
+    await service.say(f"incidents/{report['id']}/updates/{report['updates'][-1]['number']}/publish", by="Ada")
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            approved = [body["public"] for body in recorder.bodies if body["public_approved"]]
+            if approved:
+                break
+            await asyncio.sleep(0.05)
+    assert approved[-1]["state"] == "identified"
+    assert "KubeChat" in approved[-1]["title"]
