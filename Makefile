@@ -17,13 +17,13 @@ ARGS ?=
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(INSTALLED) programs ## Prepare everything: .venv, and as root Debian's Prometheus, Alertmanager and Chromium
+setup: $(INSTALLED) programs ## Prepare everything: .venv, and as root Debian's packages that the tests use
 
 $(INSTALLED): pyproject.toml constraints.txt scripts/setup.sh
 	@scripts/setup.sh venv
 
 programs:
-	@scripts/setup.sh programs prometheus alertmanager chromium
+	@scripts/setup.sh programs prometheus alertmanager chromium postgresql redis-server
 
 check: lint ## Lint, types, layers and the unit tests: fast, before every commit
 	$(BIN)/pytest -q -m "$(UNIT)" $(ARGS)

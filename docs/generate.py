@@ -147,6 +147,8 @@ def _plain(value: object) -> object:
 def _type(annotation: Any) -> str:
     if typing.get_origin(annotation) is typing.Annotated:
         return _type(typing.get_args(annotation)[0])
+    if typing.get_origin(annotation) is typing.Literal:
+        return " or ".join(f"`{word}`" for word in typing.get_args(annotation))
     names = {timedelta: "duration", SecretStr: "secret", str: "text", Path: "path", type(None): ""}
     if annotation in names:
         return names[annotation]

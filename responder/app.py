@@ -17,8 +17,13 @@ from responder import plugins
 from responder.clients import Clients
 from responder.clients import alertmanager as alertmanager_client
 from responder.clients import kubernetes as kubernetes_client
+from responder.clients import loki as loki_client
+from responder.clients import postgres as postgres_client
 from responder.clients import prometheus as prometheus_client
+from responder.clients import redis as redis_client
+from responder.clients.alertmanager import HttpAlertmanager
 from responder.clients.http import AioHttp
+from responder.clients.network import AsyncNetwork
 from responder.clock import Clock, SystemClock
 from responder.errors import ConfigError
 from responder.flow import stages
@@ -48,7 +53,7 @@ from responder.probes import Probe
 from responder.queue.embedded import EmbeddedQueue
 from responder.runbooks.loading import Rules, shipped
 from responder.runbooks.rulebook import Rulebook
-from responder.settings import KubernetesSettings, PrometheusSettings, Settings
+from responder.settings import Cluster, Settings
 from responder.signing import Signer
 from responder.sinks import Sink
 from responder.store import jobs, keys
@@ -76,6 +81,7 @@ class Outside:
     probes: Catalog[Probe]
     detectors: responder.detectors.Detectors
     rules: Rules
+    alertmanager: HttpAlertmanager | None = None
 
 
 @asynccontextmanager
@@ -85,22 +91,41 @@ async def outside(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIt
         session = await stack.enter_async_context(aiohttp.ClientSession(timeout=OUTSIDE_TIMEOUT))
         http = AioHttp(session, metrics, clock)
         stack.push_async_callback(http.close)
+        network = AsyncNetwork(session, metrics, clock)
+        stack.push_async_callback(network.close)
+        alertmanager = alertmanager_client.connect(settings.alertmanager, session, metrics, clock)
+        if alertmanager is not None:
+            stack.push_async_callback(alertmanager.close)
         probes = plugins.load(responder.probes, Probe, "probe", dotted=True)
         detectors = responder.detectors.load()
         rules = Rules([shipped(), *settings.rules], probes, detectors, metrics)
         clusters: dict[str, Clients] = {}
-        wanted: list[tuple[str, KubernetesSettings, PrometheusSettings]] = [
-            ("", settings.kubernetes, settings.prometheus),
-            *((cluster.name, cluster.kubernetes, cluster.prometheus) for cluster in settings.clusters),
-        ]
-        for name, kubernetes, prometheus in wanted:
-            cluster = kubernetes_client.connect(name, kubernetes, metrics, clock)
-            numbers = prometheus_client.connect(name, prometheus, session, metrics, clock)
-            for client in (cluster, numbers):
+        dialer = redis_client.Dialer(metrics, clock)
+        stack.push_async_callback(dialer.close)
+        wanted: list[tuple[str, Settings | Cluster]] = [("", settings)]
+        wanted += [(cluster.name, cluster) for cluster in settings.clusters]
+        for name, given in wanted:
+            cluster = kubernetes_client.connect(name, given.kubernetes, metrics, clock)
+            numbers = prometheus_client.connect(name, given.prometheus, session, metrics, clock)
+            logs = loki_client.connect(name, given.loki, session, metrics, clock)
+            databases = postgres_client.connect(given.postgres, metrics, clock)
+            caches = redis_client.connect(given.redis, metrics, clock)
+            for client in (cluster, numbers, logs, *databases.values(), *caches.values()):
                 if client is not None:
                     stack.push_async_callback(client.close)
-            clusters[name] = Clients(name, http, cluster, numbers)
-        yield Outside(clusters, http, session, probes, detectors, rules)
+            clusters[name] = Clients(
+                cluster=name,
+                http=http,
+                kubernetes_client=cluster,
+                prometheus_client=numbers,
+                loki_client=logs,
+                databases=databases,
+                redis_servers=caches,
+                redis_dialer=dialer,
+                network_client=network,
+                alertmanager_client=alertmanager,
+            )
+        yield Outside(clusters, http, session, probes, detectors, rules, alertmanager)
 
 
 def check_escalation(settings: Settings, book: Rulebook, sinks: Container[str]) -> None:
@@ -141,7 +166,6 @@ async def world(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIter
     async with outside(settings, metrics, clock) as found:
         check_escalation(settings, found.rules.current, sinks)
         database = Database(settings.database)
-        alertmanager = alertmanager_client.connect(settings.alertmanager, found.session, metrics, clock)
         try:
             await database.open()
             signer = Signer(await database.write(keys.signing))
@@ -158,11 +182,9 @@ async def world(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIter
                 http=found.http,
                 addresses=Addresses(settings.base_url, signer),
                 session=found.session,
-                alertmanager=alertmanager,
+                alertmanager=found.alertmanager,
             )
         finally:
-            if alertmanager is not None:
-                await alertmanager.close()
             await database.close()
 
 

@@ -27,6 +27,7 @@ from responder.model.runbook import Duration
 from responder.plugins import complaints
 
 MEBIBYTE = 1024 * 1024
+SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh", "busybox", "env", "xargs", "python", "python3", "perl"})
 PACKAGED_RULES = Path(__file__).parent / "rules"
 
 
@@ -114,6 +115,18 @@ class KubernetesSettings(Section):
     """How long an answer is used again."""
     max_items: int = Field(default=5000, ge=1)
     """Objects of one list that are read at most."""
+    exec: dict[str, tuple[tuple[str, ...], ...]] = Field(default_factory=dict)
+    """Commands that `kubernetes.exec` may run, by namespace: lists of arguments; `*` is any text in one of them."""
+
+    @field_validator("exec")
+    @classmethod
+    def _no_shell(cls, rules: dict[str, tuple[tuple[str, ...], ...]]) -> dict[str, tuple[tuple[str, ...], ...]]:
+        for rule in (rule for commands in rules.values() for rule in commands):
+            if not rule or "*" in rule[0]:
+                raise ValueError("a command of kubernetes.exec must begin with the name of its program")
+            if Path(rule[0]).name in SHELLS and any("*" in word for word in rule):
+                raise ValueError(f"kubernetes.exec: {rule[0]} with * would run anything")
+        return rules
 
 
 class PrometheusSettings(Section):
@@ -161,6 +174,85 @@ class AlertmanagerSettings(PrometheusSettings):
     """How long after its start its list of alerts is not relied on: Prometheus tells it again only once a minute."""
 
 
+class LokiSettings(PrometheusSettings):
+    """A Loki, or its gateway. `external_url` is Grafana's: links lead to its Explore page."""
+
+    datasource: str = "loki"
+    """The name or uid of the Loki data source in Grafana, for links."""
+
+
+class PostgresSettings(Section):
+    """A PostgreSQL server, and the database to log in to. What `url` does not say the other keys do."""
+
+    name: str = Field(default="", pattern=r"^[A-Za-z0-9_.-]*$")
+    """What runbooks call it."""
+    url: SecretStr = SecretStr("")
+    """`postgresql://user@host:5432/database?sslmode=require`; a password in it is never shown."""
+    host: str = ""
+    """Its host."""
+    port: int = Field(default=5432, ge=1, le=65535)
+    """Its port."""
+    database: str = ""
+    """The database to log in to; empty: the one with the user's name."""
+    user: str = ""
+    """The user to log in as; `pg_monitor` is all that it needs."""
+    password: SecretStr | None = None
+    """Their password."""
+    password_file: Path | None = None
+    """A file that holds it, read again when it changes."""
+    ssl: Literal["disable", "prefer", "require", "verify-ca", "verify-full"] = "prefer"
+    """As libpq's `sslmode`."""
+    ca_file: Path | None = None
+    """The certificate authority to trust, for `verify-ca` and `verify-full`."""
+    timeout: Duration = timedelta(seconds=8)
+    """The longest that connecting and all statements of one question may take."""
+    statement_timeout: Duration = timedelta(seconds=3)
+    """The longest that the server works on one statement."""
+    concurrency: int = Field(default=2, ge=1, le=2)
+    """Connections at most; one is open only while it is asked."""
+    cache: Duration = timedelta(seconds=5)
+    """How long an answer is used again."""
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        url = self.url.get_secret_value()
+        if not (url or self.host):
+            raise ValueError("set url or host")
+        if url and not url.startswith(("postgresql://", "postgres://")):
+            raise ValueError("url must start with postgresql://")
+        return self
+
+
+class RedisSettings(Section):
+    """A Redis, Valkey or KeyDB server."""
+
+    name: str = Field(default="", pattern=r"^[A-Za-z0-9_.-]*$")
+    """What runbooks call it."""
+    url: SecretStr
+    """`redis://host:6379`, or `rediss://` for TLS; a password in it is never shown."""
+    username: str = ""
+    """The user of its access list; empty: the default one."""
+    password: SecretStr | None = None
+    """Their password."""
+    password_file: Path | None = None
+    """A file that holds it, read again when it changes."""
+    ca_file: Path | None = None
+    """The certificate authority to trust, for `rediss://`."""
+    timeout: Duration = timedelta(seconds=5)
+    """The longest that connecting and all commands of one question may take."""
+    concurrency: int = Field(default=2, ge=1, le=8)
+    """Connections at most; one is open only while it is asked."""
+    cache: Duration = timedelta(seconds=5)
+    """How long an answer is used again."""
+
+    @field_validator("url")
+    @classmethod
+    def _redis(cls, url: SecretStr) -> SecretStr:
+        if not url.get_secret_value().startswith(("redis://", "rediss://")):
+            raise ValueError("must start with redis:// or rediss://")
+        return url
+
+
 class Cluster(Section):
     """One of several clusters, named by the alert's cluster label."""
 
@@ -170,6 +262,12 @@ class Cluster(Section):
     """The cluster's API."""
     prometheus: PrometheusSettings = Field(default_factory=PrometheusSettings)
     """The cluster's Prometheus."""
+    loki: LokiSettings = Field(default_factory=LokiSettings)
+    """The cluster's Loki."""
+    postgres: tuple[PostgresSettings, ...] = ()
+    """The cluster's PostgreSQL servers, each with a `name` where there are several."""
+    redis: tuple[RedisSettings, ...] = ()
+    """The cluster's Redis servers, each with a `name` where there are several."""
 
 
 class Incidents(Section):
@@ -299,6 +397,12 @@ class Settings(BaseSettings):
     """The cluster, where there is one."""
     prometheus: PrometheusSettings = Field(default_factory=PrometheusSettings)
     """Its Prometheus."""
+    loki: LokiSettings = Field(default_factory=LokiSettings)
+    """Its Loki."""
+    postgres: tuple[PostgresSettings, ...] = ()
+    """Its PostgreSQL servers, each with a `name` where there are several."""
+    redis: tuple[RedisSettings, ...] = ()
+    """Its Redis servers, each with a `name` where there are several."""
     clusters: tuple[Cluster, ...] = ()
     """The clusters, where there are several."""
     cluster_label: str = "cluster"

@@ -19,8 +19,9 @@ install() { # PACKAGE...: nothing that belongs to a package is started, no runni
     inert=$(mktemp -d)
     quiet=$(mktemp)
     chmod 755 "$inert"
-    # The packages of Prometheus start and enable their services by these programs; we want only the binaries.
-    for name in invoke-rc.d deb-systemd-invoke deb-systemd-helper update-rc.d; do
+    # The packages start and enable their services by these programs, PostgreSQL's also makes a cluster; we want only
+    # the binaries.
+    for name in invoke-rc.d deb-systemd-invoke deb-systemd-helper update-rc.d pg_createcluster; do
         printf '#!/bin/sh\nexit 0\n' >"$inert/$name"
         chmod 755 "$inert/$name"
     done
@@ -71,6 +72,7 @@ programs() {
     for name in "$@"; do
         case $name in
         alertmanager) command -v prometheus-alertmanager || command -v alertmanager || missing+=(prometheus-alertmanager) ;;
+        postgresql) compgen -G '/usr/lib/postgresql/*/bin/initdb' || command -v initdb || missing+=(postgresql) ;;
         *) command -v "$name" || missing+=("$name") ;;
         esac >/dev/null
     done

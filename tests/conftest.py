@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.makers", "tests.servers", "tests.kubernetes_server", "tests.service"]
+pytest_plugins = ["tests.makers", "tests.servers", "tests.datastores", "tests.kubernetes_server", "tests.service"]
 
 # Else looptime, asking for the loop of a test that has none, makes one that nobody closes.
 asyncio.set_event_loop(None)

@@ -55,18 +55,23 @@ class Process:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
             )
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(READY_WITHIN):
-                    while self._process.returncode is None:
-                        with suppress(aiohttp.ClientError, TimeoutError):
-                            async with session.get(self._ready) as response:
-                                if response.status == 200:
-                                    return
-                        await asyncio.sleep(0.05)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(READY_WITHIN):
+                while self._process.returncode is None:
+                    if await self.is_ready():
+                        return
+                    await asyncio.sleep(0.05)
         end = self.log.read_text(errors="replace")[-2000:]
         await self.stop()
         pytest.fail(f"{self._name} did not become ready:\n{end}")
+
+    async def is_ready(self) -> bool:
+        """Whether it answers."""
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session:
+            with suppress(aiohttp.ClientError, TimeoutError):
+                async with session.get(self._ready) as response:
+                    return response.status == 200
+        return False
 
     async def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """End it and wait; what does not listen is killed."""

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from responder import plugins, probes, settings
+from responder import detectors, plugins, probes, settings
 from responder.probes import Probe
+from responder.runbooks.loading import load, shipped
+from responder.runbooks.rights import rights_of
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 
@@ -42,24 +44,47 @@ def test_the_deployed_settings_are_valid() -> None:
     assert settings.load(DEPLOY / "kubernetes" / "responder.yaml").auth.configured
 
 
-def test_the_cluster_role_only_reads_and_covers_every_probe() -> None:
+def granted() -> set[tuple[str, str, str]]:
+    """What the deployed role grants, as (group, resource, verb)."""
     (role,) = [item for item in manifests() if item["kind"] == "ClusterRole"]
-    granted = set()
-    for rule in role["rules"]:  # type: ignore[attr-defined]
-        assert set(rule["verbs"]) <= {"get", "list"}
-        granted |= {
-            (group, resource, verb)
-            for group in rule["apiGroups"]
-            for resource in rule["resources"]
-            for verb in rule["verbs"]
-        }
-    assert not any(resource == "secrets" for _, resource, _ in granted)
+    return {
+        (group, resource, verb)
+        for rule in role["rules"]  # type: ignore[attr-defined]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def test_the_cluster_role_only_reads_and_asks() -> None:
+    for group, resource, verb in granted():
+        asks = group == "authorization.k8s.io" and resource.endswith("accessreviews")
+        assert verb in ({"create"} if asks else {"get", "list"})
+    assert not any(resource in ("secrets", "pods/exec", "*") for _, resource, _ in granted())
+
+
+def test_the_cluster_role_covers_every_probe() -> None:
     catalog = plugins.load(probes, Probe, "probe", dotted=True)  # type: ignore[type-abstract]
     for plugin in catalog.kinds.values():
-        if any(field.is_required() for field in plugin.model_fields.values()):
+        options = {"wants": ["list pods"]} if "wants" in plugin.model_fields else {}
+        if {name for name, field in plugin.model_fields.items() if field.is_required()} - options.keys():
             continue
-        for right in plugin().permissions():
-            assert {(right.group, right.resource, verb) for verb in right.verbs} <= granted
+        for right in plugin.model_validate(options).permissions():
+            assert {(right.group, right.resource, verb) for verb in right.verbs} <= granted()
+
+
+def test_the_cluster_role_is_enough_for_the_shipped_runbooks() -> None:
+    catalog = plugins.load(probes, Probe, "probe", dotted=True)  # type: ignore[type-abstract]
+    rights = rights_of(load([shipped()], catalog, detectors.load()).runbooks.values(), catalog)
+    assert not rights.remarks
+    wanted = {
+        (group, resource, verb)
+        for rule in rights.rules()
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    assert wanted <= granted()
 
 
 def test_the_pod_runs_without_privileges() -> None:

@@ -6,12 +6,13 @@ flight are one), a short cache and a breaker. Every call has a timeout and raise
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
-from responder.errors import Permanent, Reason
+from responder.errors import Permanent, Reason, Trouble
 from responder.model.evidence import HttpAnswer, Sample, Series
+from responder.model.network import DnsAnswer, TcpAnswer, TlsAnswer, WebSocketAnswer
 
 T = TypeVar("T")
 
@@ -35,6 +36,29 @@ class Listing:
 
     items: Sequence[dict[str, Any]]
     truncated: str = ""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a command ended: `code` is its exit code, None where it did not even start, `error` says why.
+
+    The output is cut where it is long: `truncated`.
+    """
+
+    code: int | None
+    stdout: str = ""
+    stderr: str = ""
+    error: str = ""
+    truncated: bool = False
+
+
+REVIEWS: Mapping[str, str] = {
+    "SelfSubjectAccessReview": "selfsubjectaccessreviews",
+    "SelfSubjectRulesReview": "selfsubjectrulesreviews",
+    "SubjectAccessReview": "subjectaccessreviews",
+    "LocalSubjectAccessReview": "localsubjectaccessreviews",
+}
+"""The reviews of `authorization.k8s.io/v1` with their resources: questions that are sent as POST."""
 
 
 class Kubernetes(Protocol):
@@ -76,6 +100,19 @@ class Kubernetes(Protocol):
         """The server's version: `v1.31.2`."""
         ...
 
+    async def review(self, kind: str, spec: Mapping[str, Any], *, namespace: str = "") -> Mapping[str, Any]:
+        """The `status` of an access review, which changes nothing; a snapshot raises Permanent.
+
+        `kind` is one of REVIEWS; `namespace` is for LocalSubjectAccessReview.
+        """
+        ...
+
+    async def exec(
+        self, namespace: str, pod: str, container: str, command: Sequence[str], *, timeout: float = 10
+    ) -> Execution:
+        """Run a command that the settings allow, as a list of arguments without a shell; else raises Permanent."""
+        ...
+
     async def close(self) -> None:
         """Release connections."""
         ...
@@ -99,12 +136,132 @@ class Prometheus(Protocol):
         """The alerting rules, as `GET /api/v1/rules?type=alert` returns them: `name`, `query`, `labels`…"""
         ...
 
+    async def targets(self) -> Sequence[Mapping[str, Any]]:
+        """What it scrapes, as `GET /api/v1/targets?state=active` returns it: `labels`, `health`, `lastError`…"""
+        ...
+
     def link(self, expression: str, *, at: datetime | None = None, hours: float = 1) -> str:
         """The page that shows the expression's graph."""
         ...
 
     async def close(self) -> None:
         """Release connections."""
+        ...
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One entry of a log stream."""
+
+    labels: Mapping[str, str]
+    at: datetime
+    text: str
+
+
+class Loki(Protocol):
+    """One Loki, or what speaks its HTTP API."""
+
+    name: str
+    url: str
+
+    async def query(
+        self, query: str, *, start: datetime, end: datetime, step: timedelta, limit: int, forward: bool = False
+    ) -> Sequence[LogLine] | Sequence[Series]:
+        """A range query: lines, the newest first unless `forward`, or the series of a metric query."""
+        ...
+
+    async def ready(self) -> str:
+        """Its version, once it answers."""
+        ...
+
+    def link(self, query: str, *, start: datetime, end: datetime) -> str:
+        """The page of Grafana's that shows the same, or empty where no Grafana is known."""
+        ...
+
+    async def close(self) -> None:
+        """Release connections."""
+        ...
+
+
+Row = Mapping[str, Any]
+"""A row by column: numbers, texts, booleans, times as ISO 8601, durations in seconds, lists of these."""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One SQL statement. `parameters` are texts, converted to what `$1`… want.
+
+    It is left out where the server's version (150004) is not from `since` up to before `until`.
+    """
+
+    sql: str
+    parameters: tuple[str, ...] = ()
+    since: int = 0
+    until: int = 10_000_000
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a statement gave; `truncated` says what was left out."""
+
+    columns: Sequence[str]
+    rows: Sequence[Row]
+    truncated: str = ""
+
+
+class Postgres(Protocol):
+    """One PostgreSQL server, asked in read-only transactions that end by themselves."""
+
+    name: str
+    place: str
+    """`db.shop:5432`."""
+
+    def psql(self, *statements: str) -> str:
+        """The equivalent command, quoted for a shell, without the password."""
+        ...
+
+    async def read(self, statements: Mapping[str, Statement], *, limit: int = 200) -> Mapping[str, Rows | Trouble]:
+        """All statements over one connection; one that fails is trouble in its place. Raises what connecting does."""
+        ...
+
+    async def close(self) -> None:
+        """Give up what is under way."""
+        ...
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A reply of Redis, as redis-py reads it, and how long it took in seconds."""
+
+    value: Any
+    seconds: float
+
+
+class Redis(Protocol):
+    """One Redis server, asked with commands that read only."""
+
+    name: str
+    place: str
+    """`redis.shop:6379`."""
+
+    def cli(self, *commands: str) -> str:
+        """The equivalent commands, quoted for a shell, without the password."""
+        ...
+
+    async def ask(self, *commands: str) -> Sequence[Reply | Trouble]:
+        """All commands over one connection; one that fails is trouble in its place. Raises what connecting does."""
+        ...
+
+    async def close(self) -> None:
+        """Give up what is under way."""
+        ...
+
+
+class RedisDialer(Protocol):
+    """Reaches Redis servers that a runbook names by address, without credentials."""
+
+    def at(self, address: str) -> Redis:
+        """The server at `host:port`; raises Permanent where that is no address to ask."""
         ...
 
 
@@ -122,8 +279,44 @@ class Http(Protocol):
         ...
 
 
+class Network(Protocol):
+    """Connections and names, asked from where Responder runs. That nobody answers is an answer.
+
+    Addresses that hand out a cloud's credentials are refused with Permanent.
+    """
+
+    async def connect(self, host: str, port: int, *, timeout: float = 5) -> TcpAnswer:
+        """Open a TCP connection and close it again."""
+        ...
+
+    async def resolve(self, name: str, kind: str = "A", server: str = "", *, timeout: float = 5) -> DnsAnswer:
+        """Ask DNS: the system's servers with their search domains, or the one at the address `server`."""
+        ...
+
+    async def certificate(self, host: str, port: int, server_name: str = "", *, timeout: float = 5) -> TlsAnswer:
+        """A TLS handshake, whatever the certificate is; `server_name` is the host's where none is given."""
+        ...
+
+    async def websocket(
+        self,
+        url: str,
+        *,
+        protocols: Sequence[str] = (),
+        headers: Mapping[str, str] | None = None,
+        timeout: float = 5,
+    ) -> WebSocketAnswer:
+        """A WebSocket handshake with a `ws` or `wss` URL, closed again at once."""
+        ...
+
+    async def close(self) -> None:
+        """Give up what is under way."""
+        ...
+
+
 class Alertmanager(Protocol):
-    """Alertmanager's API v2, to reconcile what webhooks leave out."""
+    """Alertmanager's API v2, to reconcile what webhooks leave out. `url` is for people."""
+
+    url: str
 
     async def alerts(self, *matchers: str) -> Sequence[Mapping[str, Any]]:
         """Alerts as `GET /api/v2/alerts` returns them, active and suppressed."""
@@ -142,6 +335,12 @@ class Clients:
     http: Http
     kubernetes_client: Kubernetes | None = None
     prometheus_client: Prometheus | None = None
+    loki_client: Loki | None = None
+    databases: Mapping[str, Postgres] = field(default_factory=dict)
+    redis_servers: Mapping[str, Redis] = field(default_factory=dict)
+    redis_dialer: RedisDialer | None = None
+    network_client: Network | None = None
+    alertmanager_client: Alertmanager | None = None
 
     @property
     def kubernetes(self) -> Kubernetes:
@@ -153,9 +352,53 @@ class Clients:
         """The cluster's Prometheus."""
         return self.prometheus_client or self._absent("Prometheus", "prometheus.url")
 
-    def _absent(self, what: str, setting: str) -> Any:
+    @property
+    def loki(self) -> Loki:
+        """The cluster's Loki."""
+        return self.loki_client or self._absent("Loki", "loki.url")
+
+    def postgres(self, name: str = "") -> Postgres:
+        """The database server of that name; without a name the only one."""
+        return _named(self.databases, name) or self._unknown("PostgreSQL server", "postgres", name, self.databases)
+
+    def redis(self, name: str = "") -> Redis:
+        """The Redis server of that name; without a name the only one."""
+        return _named(self.redis_servers, name) or self._unknown("Redis server", "redis", name, self.redis_servers)
+
+    def redis_at(self, address: str) -> Redis:
+        """The Redis server at `host:port`: the one that is configured, else asked without credentials."""
+        known = next((server for server in self.redis_servers.values() if server.place == address), None)
+        if known is not None:
+            return known
+        return self.redis_dialer.at(address) if self.redis_dialer else self._absent("Redis server", "redis")
+
+    def _unknown(self, what: str, setting: str, name: str, known: Mapping[str, object]) -> NoReturn:
+        if not known:
+            self._absent(what, setting)
+        asked = f"no {what} is called {name!r}" if name else f"there are several: which {what} is meant?"
+        raise Permanent(f"{asked} (there is {', '.join(sorted(known))})", Reason.NOT_CONFIGURED)
+
+    @property
+    def network(self) -> Network:
+        """The network as Responder sees it."""
+        if self.network_client is None:
+            raise Permanent("the network cannot be asked from here", Reason.NOT_CONFIGURED)
+        return self.network_client
+
+    @property
+    def alertmanager(self) -> Alertmanager:
+        """The Alertmanager that sends the alerts."""
+        return self.alertmanager_client or self._absent("Alertmanager", "alertmanager.url")
+
+    def _absent(self, what: str, setting: str) -> NoReturn:
         where = f" for cluster {self.cluster!r}" if self.cluster else ""
         raise Permanent(f"no {what} is configured{where}: set {setting}", Reason.NOT_CONFIGURED)
+
+
+def _named(known: Mapping[str, T], name: str) -> T | None:
+    if name:
+        return known.get(name)
+    return next(iter(known.values())) if len(known) == 1 else None
 
 
 def of_cluster(clusters: Mapping[str, Clients], cluster: str, http: Http) -> Clients:

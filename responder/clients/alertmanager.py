@@ -6,6 +6,7 @@ from typing import Any
 
 import aiohttp
 from pydantic_core import from_json
+from yarl import URL
 
 from responder.clients.answers import SecretFile, check, read_bounded, unreachable
 from responder.clients.sharing import Shared
@@ -24,6 +25,7 @@ class HttpAlertmanager:
         self, settings: AlertmanagerSettings, session: aiohttp.ClientSession, metrics: Metrics, clock: Clock
     ) -> None:
         self._url = settings.url
+        self.url = str(URL(settings.external_url or settings.url).with_user(None)).rstrip("/")
         self._settings = settings
         self._clock = clock
         self._session = session

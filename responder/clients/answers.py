@@ -1,6 +1,8 @@
 """HTTP answers of servers that are asked: what counts as trouble, and of which kind."""
 
 import email.utils
+import os
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from responder.errors import Permanent, Reason, Temporary
 from responder.model.redaction import redact
 
 SHOWN_OF_BODY = 256
+_ERRNO = re.compile(r"\b(?:Errno|Error) (\d{1,3})\b")
 _REASONS = {400: Reason.BAD_REQUEST, 401: Reason.UNAUTHORIZED, 403: Reason.FORBIDDEN, 404: Reason.NOT_FOUND}
 
 
@@ -39,6 +42,15 @@ def unreachable(error: Exception, what: str) -> Temporary:
     elif isinstance(error, aiohttp.ClientConnectorError):
         said = f"cannot connect to {error.host}:{error.port} ({error.os_error.strerror or error.os_error})"
     return Temporary(f"{what}: {redact(said)[:SHOWN_OF_BODY]}", reason)
+
+
+def unconnected(error: BaseException) -> str:
+    """Why a connection failed, in the operating system's words: `connection refused`."""
+    text = " ".join(str(error).split())
+    number = getattr(error, "errno", None) or next(iter(map(int, _ERRNO.findall(text))), 0)
+    if number > 0 and "SSL" not in text:
+        return os.strerror(number).lower()
+    return redact(text or type(error).__name__)[:SHOWN_OF_BODY]
 
 
 async def read_bounded(response: aiohttp.ClientResponse, limit: int, what: str) -> bytes:

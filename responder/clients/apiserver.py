@@ -5,15 +5,17 @@ resource can be read.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 from pydantic_core import from_json
 
+from responder.clients import Execution
 from responder.clients.answers import check, read_bounded, unreachable
+from responder.clients.execution import execute
 from responder.clock import Clock
 from responder.errors import Permanent, Reason, Temporary
 from responder.model.redaction import redact
@@ -23,6 +25,8 @@ RENEWED_AFTER = 30.0
 """Seconds that credentials are trusted before a 401 makes us load them again."""
 LARGEST_ANSWER = 64 * 1024 * 1024
 LARGE = 262_144
+
+T = TypeVar("T")
 
 
 class Expired(Permanent):
@@ -40,7 +44,7 @@ class _Connection:
 
 
 class ApiServer:
-    """Sends GET requests. The library is loaded with the first one, which keeps an idle service small.
+    """Sends requests. The library is loaded with the first one, which keeps an idle service small.
 
     Credentials are those of the kubeconfig (with its exec and token plugins) or of the pod's account. They
     are loaded again when the server refuses them, so that short-lived ones are renewed.
@@ -56,37 +60,70 @@ class ApiServer:
     async def json(self, path: str) -> dict[str, Any]:
         """The JSON object at a path; raises Temporary with Reason.BAD_ANSWER where there is something else."""
         body = await self.get(path, LARGEST_ANSWER)
-        try:
-            answer = await asyncio.to_thread(from_json, body) if len(body) > LARGE else from_json(body)
-        except ValueError:
-            answer = None
-        if not isinstance(answer, dict):
-            raise Temporary(f"{self.what} did not answer with a JSON object", Reason.BAD_ANSWER)
-        return answer
+        return await asyncio.to_thread(self._object, body) if len(body) > LARGE else self._object(body)
 
     async def get(self, path: str, limit: int) -> bytes:
         """The body at a path, at most `limit` bytes; raises Expired for a list that is gone."""
+        return await self._renewing(lambda: self._ask("GET", path, limit))
+
+    async def review(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """POST a review, which changes nothing; raises Temporary with Reason.BAD_ANSWER for what is no object."""
+        return self._object(await self._renewing(lambda: self._ask("POST", path, LARGEST_ANSWER, body)))
+
+    async def execute(self, path: str, limit: int) -> Execution:
+        """Run a command in a container: `path` is that of a pod's `exec` with its query."""
+        return await self._renewing(lambda: self._execute(path, limit))
+
+    async def _renewing(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask again with new credentials where the present ones are refused."""
         try:
-            return await self._ask(path, limit)
+            return await ask()
         except Permanent as trouble:
             if trouble.reason is not Reason.UNAUTHORIZED or not await self._renew():
                 raise
-        return await self._ask(path, limit)
+        return await ask()
 
     async def close(self) -> None:
         """Release connections."""
         if self._connection is not None:
             await self._connection.api.close()
 
-    async def _ask(self, path: str, limit: int) -> bytes:
+    def _object(self, body: bytes) -> dict[str, Any]:
+        try:
+            answer = from_json(body)
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise Temporary(f"{self.what} did not answer with a JSON object", Reason.BAD_ANSWER)
+        return answer
+
+    async def _execute(self, path: str, limit: int) -> Execution:
         try:
             async with self._connected() as api:
-                headers: dict[str, str] = {"Accept": "application/json, */*", "User-Agent": "responder"}
-                await api.update_params_for_auth(headers, [], ["BearerToken"])
                 rest = api.rest_client
-                async with rest.pool_manager.get(
+                return await execute(
+                    rest.pool_manager,
                     api.configuration.host + path,
-                    headers=headers,
+                    await _headers(api),
+                    limit=limit,
+                    proxy=rest.proxy,
+                    server_hostname=rest.server_hostname,
+                )
+        except aiohttp.WSServerHandshakeError as error:
+            check(error.status, f"{self.what} (exec)", error.message)
+            raise Permanent(f"{self.what} does not speak the protocol of exec", Reason.BAD_ANSWER) from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise unreachable(error, self.what) from None
+
+    async def _ask(self, method: str, path: str, limit: int, sent: Mapping[str, Any] | None = None) -> bytes:
+        try:
+            async with self._connected() as api:
+                rest = api.rest_client
+                async with rest.pool_manager.request(
+                    method,
+                    api.configuration.host + path,
+                    json=sent,
+                    headers=await _headers(api),
                     proxy=rest.proxy,
                     server_hostname=rest.server_hostname,
                     allow_redirects=False,
@@ -150,6 +187,12 @@ async def _connect(settings: KubernetesSettings) -> Any:
         # plugins and parsers of the library raise whatever they like
         message = f"the Kubernetes configuration cannot be used: {redact(str(error) or type(error).__name__)}"
         raise Permanent(message[:256], Reason.NOT_CONFIGURED) from None
+
+
+async def _headers(api: Any) -> dict[str, str]:
+    headers = {"Accept": "application/json, */*", "User-Agent": "responder"}
+    await api.update_params_for_auth(headers, [], ["BearerToken"])
+    return headers
 
 
 def _load_library() -> Any:

@@ -10,6 +10,8 @@ from responder.clock import Clock
 from responder.errors import Permanent, Reason
 
 REMEMBERED = 600.0
+UNKNOWN = "the server has no"
+"""How the message begins where a server does not have a resource."""
 
 WELL_KNOWN: Mapping[str, tuple[str, str, bool]] = {
     "pods": ("", "Pod", True),
@@ -32,6 +34,7 @@ WELL_KNOWN: Mapping[str, tuple[str, str, bool]] = {
     "jobs": ("batch", "Job", True),
     "cronjobs": ("batch", "CronJob", True),
     "ingresses": ("networking.k8s.io", "Ingress", True),
+    "ingressclasses": ("networking.k8s.io", "IngressClass", False),
     "networkpolicies": ("networking.k8s.io", "NetworkPolicy", True),
     "storageclasses": ("storage.k8s.io", "StorageClass", False),
     "endpointslices": ("discovery.k8s.io", "EndpointSlice", True),
@@ -39,6 +42,10 @@ WELL_KNOWN: Mapping[str, tuple[str, str, bool]] = {
     "poddisruptionbudgets": ("policy", "PodDisruptionBudget", True),
     "controllerrevisions": ("apps", "ControllerRevision", True),
     "leases": ("coordination.k8s.io", "Lease", True),
+    "roles": ("rbac.authorization.k8s.io", "Role", True),
+    "rolebindings": ("rbac.authorization.k8s.io", "RoleBinding", True),
+    "clusterroles": ("rbac.authorization.k8s.io", "ClusterRole", False),
+    "clusterrolebindings": ("rbac.authorization.k8s.io", "ClusterRoleBinding", False),
 }
 """Group, kind and scope of the built-in resources: of these only the version has to be asked for."""
 
@@ -55,6 +62,7 @@ USUAL: Mapping[str, tuple[str, ...]] = {
     "autoscaling": ("v2",),
     "policy": ("v1",),
     "coordination.k8s.io": ("v1",),
+    "rbac.authorization.k8s.io": ("v1",),
     "metrics.k8s.io": ("v1beta1",),
 }
 """Versions to try where discovery is denied: those of every server since 1.25."""
@@ -124,7 +132,7 @@ class Discovery:
                     raise
                 _, kind, namespaced = WELL_KNOWN.get(name, ("", "", True))
                 return Resource(name, version, kind, namespaced)
-        raise Permanent(f"the server has no {resource}", Reason.NOT_FOUND)
+        raise Permanent(f"{UNKNOWN} {resource}", Reason.NOT_FOUND)
 
     async def _group(self, group: str, resource: str) -> tuple[str, ...]:
         """The versions of a group as `group/version`, the one to use first."""
@@ -133,7 +141,7 @@ class Discovery:
             self._resources = {}
             self._until = self._clock.now().timestamp() + REMEMBERED
         if group not in self._versions:
-            raise Permanent(f"the server has no {resource}: group {group} is missing", Reason.NOT_FOUND)
+            raise Permanent(f"{UNKNOWN} {resource}: group {group} is missing", Reason.NOT_FOUND)
         return self._versions[group]
 
     async def _groups(self) -> Mapping[str, tuple[str, ...]]:

@@ -1,14 +1,12 @@
 """Plain HTTP requests that a runbook asks for, from where Responder runs."""
 
-import asyncio
-import ipaddress
-import socket
 import time
 from collections.abc import Mapping
 
 import aiohttp
 from yarl import URL
 
+from responder.clients import addresses
 from responder.clients.answers import unreachable
 from responder.clients.sharing import Shared
 from responder.clock import Clock
@@ -22,16 +20,6 @@ TIMEOUT = 10.0
 CACHE = 2.0
 REDIRECTS = 5
 MOST_HOSTS = 256
-METADATA = frozenset(
-    {
-        "169.254.169.254",  # AWS, Azure, Google Cloud and most others
-        "fd00:ec2::254",
-        "fd20:ce::254",
-        "100.100.100.200",  # Alibaba Cloud
-        "192.0.0.192",  # Oracle Cloud
-        "168.63.129.16",  # Azure's wire server
-    }
-)
 _SECRET_HEADERS = frozenset({"set-cookie", "authorization", "proxy-authorization", "x-api-key", "www-authenticate"})
 
 
@@ -78,7 +66,7 @@ class AioHttp:
     async def _request(self, url: URL, headers: Mapping[str, str], limit: int) -> HttpAnswer:
         started = time.perf_counter()
         try:
-            await _refuse_metadata(url)
+            await addresses.resolved(url.host or "", url.port)
             for _ in range(REDIRECTS):
                 async with self._session.get(url, headers=headers, allow_redirects=False) as response:
                     _refuse_peer(response)
@@ -100,15 +88,8 @@ def _checked(url: str) -> URL:
         raise Permanent(f"{redact(url)[:200]!r} is no URL", Reason.BAD_REQUEST) from None
     if target.scheme not in ("http", "https") or not target.host:
         raise Permanent(f"{redact(url)[:200]!r} is no http or https URL", Reason.BAD_REQUEST)
-    _refuse_address(target.host, target.host)
+    addresses.refuse(target.host, target.host)
     return target
-
-
-async def _refuse_metadata(url: URL) -> None:
-    """Raise Permanent if the name means an address that is refused."""
-    loop = asyncio.get_running_loop()
-    for *_, address in await loop.getaddrinfo(url.host or "", url.port, type=socket.SOCK_STREAM):
-        _refuse_address(str(address[0]), url.host or "")
 
 
 def _refuse_peer(response: aiohttp.ClientResponse) -> None:
@@ -116,18 +97,7 @@ def _refuse_peer(response: aiohttp.ClientResponse) -> None:
     connection = response.connection
     peer = connection.transport.get_extra_info("peername") if connection and connection.transport else None
     if peer:
-        _refuse_address(str(peer[0]), response.url.host or "")
-
-
-def _refuse_address(text: str, host: str) -> None:
-    try:
-        address = ipaddress.ip_address(text.partition("%")[0])
-    except ValueError:
-        return
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    address = mapped or address
-    if address.is_link_local or str(address) in METADATA:
-        raise Permanent(f"{host} is an address that hands out credentials of the cloud: not asked", Reason.FORBIDDEN)
+        addresses.refuse(str(peer[0]), response.url.host or "")
 
 
 def _onward(url: URL, response: aiohttp.ClientResponse) -> URL | None:

@@ -1,12 +1,16 @@
 """A live cluster: lists, objects and logs of its API server, shared between those who ask."""
 
 import shlex
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from responder.clients import Kubernetes, Listing
+from pydantic_core import to_json
+
+from responder.clients import REVIEWS, Execution, Kubernetes, Listing
+from responder.clients.allowing import allowed
 from responder.clients.apiserver import ApiServer, Expired
 from responder.clients.discovery import Discovery, Resource, segment
 from responder.clients.objects import pruned, read_page
@@ -19,6 +23,7 @@ from responder.settings import KubernetesSettings
 
 PAGE = 500
 LARGEST_LOG = 4 * 1024 * 1024
+LARGEST_OUTPUT = 64 * 1024
 TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 REMOVED = "unable to retrieve container logs for "
 
@@ -86,6 +91,35 @@ class LiveKubernetes:
     async def version(self) -> str:
         """The server's version."""
         return str((await self._json("/version")).get("gitVersion", ""))
+
+    async def review(self, kind: str, spec: Mapping[str, Any], *, namespace: str = "") -> Mapping[str, Any]:
+        """The `status` of an access review."""
+        inside = f"/namespaces/{segment(namespace)}" if kind.startswith("Local") else ""
+        path = f"/apis/authorization.k8s.io/v1{inside}/{REVIEWS[kind]}"
+        body: dict[str, Any] = {"apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": dict(spec)}
+        if inside:
+            body["metadata"] = {"namespace": namespace}
+        key = ("review", path, to_json(spec))
+        answer = await self._shared.ask(key, lambda: self._server.review(path, body))
+        status = answer.get("status")
+        if not isinstance(status, dict):
+            raise Permanent("the Kubernetes API answered a review with something else", Reason.BAD_ANSWER)
+        return status
+
+    async def exec(
+        self, namespace: str, pod: str, container: str, command: Sequence[str], *, timeout: float = 10
+    ) -> Execution:
+        """Run a command that `kubernetes.exec` of the settings allows."""
+        if not allowed(self._settings.exec, namespace, command):
+            raise Permanent(
+                f"the command {shlex.join(command)[:200]!r} is not allowed in {namespace}: "
+                "add its arguments to kubernetes.exec in the settings if it may run",
+                Reason.FORBIDDEN,
+            )
+        query = [("command", word) for word in command]
+        query += [("container", container), ("stdout", "true"), ("stderr", "true")]
+        path = f"/api/v1/namespaces/{segment(namespace)}/pods/{segment(pod)}/exec?{urlencode(query)}"
+        return await self._logs.ask(path, lambda: self._server.execute(path, LARGEST_OUTPUT), timeout=timeout)
 
     async def close(self) -> None:
         """Release connections."""

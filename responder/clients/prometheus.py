@@ -65,6 +65,10 @@ class HttpPrometheus:
         """The alerting rules, as `GET /api/v1/rules?type=alert` returns them."""
         return await self._ask("/api/v1/rules?type=alert", None, _rules)
 
+    async def targets(self) -> Answer[Mapping[str, Any]]:
+        """What it scrapes, as `GET /api/v1/targets?state=active` returns it."""
+        return await self._ask("/api/v1/targets?state=active", None, _targets)
+
     def link(self, expression: str, *, at: datetime | None = None, hours: float = 1) -> str:
         """The page that shows the expression's graph."""
         query = {"g0.expr": expression, "g0.tab": "0", "g0.range_input": f"{max(1, round(hours * 60))}m"}
@@ -165,6 +169,10 @@ def _series(data: Mapping[str, Any]) -> Answer[Series]:
 
 def _rules(data: Mapping[str, Any]) -> Answer[Mapping[str, Any]]:
     return Answer(rule for group in data["groups"] for rule in group["rules"] if rule.get("type") == "alerting")
+
+
+def _targets(data: Mapping[str, Any]) -> Answer[Mapping[str, Any]]:
+    return Answer(target for target in data["activeTargets"] if isinstance(target, dict))
 
 
 def _result(data: Mapping[str, Any], wanted: str) -> Sequence[Mapping[str, Any]]:

@@ -18,7 +18,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from responder.clients import Listing
+from responder.clients import Execution, Listing
 from responder.clients.discovery import WELL_KNOWN, segment
 from responder.clients.objects import pruned
 from responder.clients.selectors import by_fields, by_labels
@@ -114,6 +114,16 @@ class SnapshotKubernetes:
         """The version of the nodes' kubelets, or empty."""
         nodes = (await self._read()).objects.get("nodes", ())
         return next((str(node["status"]["nodeInfo"]["kubeletVersion"]) for node in nodes if "status" in node), "")
+
+    async def review(self, kind: str, spec: Mapping[str, Any], *, namespace: str = "") -> Mapping[str, Any]:
+        """Raises Permanent: nobody is there to ask."""
+        raise Permanent("access cannot be asked of a snapshot", Reason.NOT_FOUND)
+
+    async def exec(
+        self, namespace: str, pod: str, container: str, command: Sequence[str], *, timeout: float = 10
+    ) -> Execution:
+        """Raises Permanent: nothing runs in a snapshot."""
+        raise Permanent("a command cannot be run in a snapshot", Reason.NOT_FOUND)
 
     async def close(self) -> None:
         """Nothing is held open."""

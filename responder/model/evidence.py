@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self, TypeVar
 from pydantic import AwareDatetime, Field, JsonValue
 
 from responder.errors import Reason
+from responder.model.certificates import Handshake
 from responder.model.record import Record
 
 
@@ -208,10 +209,23 @@ class Chart(Shape):
 
 
 class HttpAnswer(Shape):
-    """What an HTTP server said. The body is cut and redacted."""
+    """What an HTTP server said. The body is cut and redacted.
+
+    `unexpected` is how status, headers and body differ from what was wanted; `max_seconds` and `min_days` are the
+    bounds for the time and for its certificate.
+    """
 
     url: str
     status: int
     seconds: float
     headers: Mapping[str, str] = Field(default_factory=dict)
     body: str = ""
+    unexpected: tuple[str, ...] = ()
+    max_seconds: float | None = None
+    min_days: float = 14
+    handshake: Handshake | None = None
+
+    @property
+    def slow(self) -> bool:
+        """Whether it took longer than it may."""
+        return self.max_seconds is not None and self.seconds > self.max_seconds

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from responder.clients import Prometheus, warnings_of
 from responder.errors import Reason
@@ -46,6 +47,14 @@ class Window:
         return timedelta(seconds=next((step for step in _STEPS if wanted <= step), _STEPS[-1]))
 
 
+class Ranged(Protocol):
+    """Whoever answers range queries with series."""
+
+    async def range(self, expression: str, *, start: datetime, end: datetime, step: timedelta) -> Sequence[Series]:
+        """A range query."""
+        ...
+
+
 @dataclass(frozen=True)
 class Drawing:
     """A chart to be drawn. `belongs` says which series of the answer are meant; if none is, all are."""
@@ -55,8 +64,9 @@ class Drawing:
     unit: str = ""
     threshold: Threshold | None = None
     belongs: Callable[[Series], bool] | None = None
+    source: str = "Prometheus"
 
-    async def draw(self, prometheus: Prometheus, inquiry: Inquiry) -> Observation:
+    async def draw(self, prometheus: Ranged, inquiry: Inquiry) -> Observation:
         """Ask and tell the course around the start of the alert."""
         window, series, warnings = await self._ask(prometheus, inquiry)
         chart = Chart(
@@ -67,7 +77,7 @@ class Drawing:
             start=window.start,
             end=window.end,
         )
-        gaps = tuple(Gap(what="Prometheus", reason=Reason.BAD_ANSWER, message=text) for text in warnings)
+        gaps = tuple(Gap(what=self.source, reason=Reason.BAD_ANSWER, message=text) for text in warnings)
         if not series:
             summary = f"no data between {window.start:%H:%M} and {window.end:%H:%M} UTC: no series has a value"
             return Observation(summary=summary, data=chart, empty=True, gaps=gaps)
@@ -93,7 +103,7 @@ class Drawing:
             Reproduction(link=prometheus.link(self.query, at=self.window.end, hours=hours)),
         )
 
-    async def _ask(self, prometheus: Prometheus, inquiry: Inquiry) -> tuple[Window, list[Series], tuple[str, ...]]:
+    async def _ask(self, prometheus: Ranged, inquiry: Inquiry) -> tuple[Window, list[Series], tuple[str, ...]]:
         window = self.window
         answer = await prometheus.range(self.query, start=window.start, end=window.end, step=window.step)
         found = self._chosen(answer)

@@ -7,9 +7,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Annotated, Any
 
 import aiohttp
+from pydantic import AfterValidator
 from yarl import URL
 
 from responder.clients.answers import unreachable
@@ -30,6 +31,16 @@ _NEVER = {
     410: Reason.NOT_FOUND,
     413: Reason.TOO_LARGE,
 }
+
+
+def _no_slash(url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        raise ValueError("must start with http:// or https://")
+    return url.rstrip("/")
+
+
+Address = Annotated[str, AfterValidator(_no_slash)]
+"""An option that is the address of a service, without a slash at its end."""
 
 
 @dataclass(frozen=True)

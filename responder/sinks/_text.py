@@ -1,5 +1,6 @@
 """What sinks share of a message's words: its parts in their order, clean and cut to what a medium takes."""
 
+import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,8 @@ from urllib.parse import urlsplit
 from responder.model.message import Line, Message
 
 ELLIPSIS = "…"
+_STARTS = re.compile(r"^[-+#=]", re.MULTILINE)
+_NUMBERED = re.compile(r"^(\d+)(?=[.)])", re.MULTILINE)
 _STEERING = frozenset(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)))
 """What turns the direction of text around: it could show one thing and mean another."""
 
@@ -64,6 +67,12 @@ def cut(text: str, most: int, measure: Callable[[str], int] = len) -> str:
     return text[:least].rstrip() + ELLIPSIS
 
 
+def escape_markdown(text: str, marks: str) -> str:
+    """Markdown that means itself: a backslash before each of the marks, and before what makes a list or a title."""
+    escaped = "".join(f"\\{character}" if character in marks else character for character in text)
+    return _NUMBERED.sub(r"\1\\", _STARTS.sub(r"\\\g<0>", escaped))
+
+
 def utf16(text: str) -> int:
     """The length in UTF-16 units."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
@@ -80,9 +89,10 @@ def web_address(url: str) -> str:
         return ""
     try:
         found = urlsplit(url)
+        reachable = found.hostname and found.port != 0
     except ValueError:
         return ""
-    return url if found.scheme in ("http", "https") and found.hostname else ""
+    return url if found.scheme in ("http", "https") and reachable else ""
 
 
 def _fit(character: str) -> bool:

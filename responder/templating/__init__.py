@@ -47,6 +47,7 @@ _SELECTOR_TERM = re.compile(
     r"(\s*(=|==|!=)\s*([A-Za-z0-9]([-A-Za-z0-9_.:/]*[A-Za-z0-9])?)?|\s+(in|notin)\s+\([-A-Za-z0-9_.,\s]*\))?"
 )
 _SELECTOR_COMMA = re.compile(r",(?![^()]*\))")
+_HOST = re.compile(r"(?i)(\*\.)?[a-z0-9_]([-a-z0-9_.]{0,251}[a-z0-9_])?\.?|\[[0-9a-f:.]+\]|[0-9a-f:]*:[0-9a-f:.]+")
 _TAG = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 
 
@@ -66,6 +67,19 @@ def _a_selector(value: str) -> str:
     return value
 
 
+def _an_address(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    if not (_HOST.fullmatch(host) and port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
+        raise ValueError(f"{value[:80]!r} is no address: write it as host:port, an IPv6 address in brackets")
+    return value
+
+
+def _a_host(value: str) -> str:
+    if value and not _HOST.fullmatch(value):
+        raise ValueError(f"{value[:80]!r} is no name of a host")
+    return value
+
+
 def _an_expression(value: str) -> str:
     options = re2.Options()
     options.log_errors = False
@@ -79,10 +93,15 @@ def _an_expression(value: str) -> str:
 Plain = Annotated[str, Language.PLAIN]
 PromQL = Annotated[str, Language.PROMQL]
 LogQL = Annotated[str, Language.LOGQL]
+MatcherText = Annotated[str, Language.MATCHER]
 Sql = Annotated[str, Language.SQL]
 Shell = Annotated[str, Language.SHELL]
 """A command for people: a value is one word that no shell reads as anything else."""
 UrlText = Annotated[str, Language.URL]
+Address = Annotated[str, Language.ADDRESS, AfterValidator(_an_address)]
+"""`host:port`; a value of a template is the whole host, or one label of it."""
+HostName = Annotated[str, Language.ADDRESS, AfterValidator(_a_host)]
+"""A name of a host, or an IP address; may be empty."""
 KubeName = Annotated[str, Language.NAME, AfterValidator(_a_name)]
 """The name of an object, or `deployment/NAME` as kubectl writes it; may be empty."""
 Selector = Annotated[str, Language.SELECTOR, AfterValidator(_a_selector)]

@@ -29,6 +29,8 @@ _BARE = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*|[0-9]+(\.[0-9]+)?([a-z]+([0-9]+[a-
 _SHELL_WORD = re.compile(r"[A-Za-z0-9_./][-A-Za-z0-9_./:@%+,=]*")
 _HOST = re.compile(r"(?i)[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?(:[0-9]{1,5})?|\[[0-9a-f:.]+\](:[0-9]{1,5})?")
 
+_LABEL = re.compile(r"[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9])?")
+
 
 class Language(StrEnum):
     """What a text with templates is written in."""
@@ -36,8 +38,10 @@ class Language(StrEnum):
     PLAIN = "plain text"
     PROMQL = "PromQL"
     LOGQL = "LogQL"
+    MATCHER = "a matcher of Alertmanager"
     SQL = "SQL"
     URL = "a URL"
+    ADDRESS = "a network address"
     NAME = "a Kubernetes name"
     SELECTOR = "a label selector"
     REGEX = "a regular expression"
@@ -65,6 +69,11 @@ def _string(value: str) -> str:
     )
 
 
+def _matcher_string(value: str) -> str:
+    # Alertmanager knows these three escapes only (alertmanager, matcher/parse and pkg/labels)
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
 def _raw_string(value: str) -> str:
     if "`" in value:
         raise ConfigError(f"{_cut(value)} has a backquote and cannot stand in a string of backquotes")
@@ -80,6 +89,12 @@ def _bare(value: str) -> str:
 def _host(value: str) -> str:
     if not _HOST.fullmatch(value):
         raise ConfigError(f"{_cut(value)} is no host")
+    return value
+
+
+def _domain_label(value: str) -> str:
+    if not _LABEL.fullmatch(value):
+        raise ConfigError(f"{_cut(value)} is no single part of a host name")
     return value
 
 
@@ -116,10 +131,13 @@ ESCAPERS: Mapping[str, Callable[[str], str]] = {
     "plain": str,
     "string": _string,
     "string_regex": lambda value: _string(regex(value)),
+    "matcher_string": _matcher_string,
+    "matcher_string_regex": lambda value: _matcher_string(regex(value)),
     "raw_string": _raw_string,
     "raw_string_regex": lambda value: _raw_string(regex(value)),
     "bare": _bare,
     "host": _host,
+    "domain_label": _domain_label,
     "component": _component,
     "name": _name,
     "selector": _label_value,
@@ -197,6 +215,33 @@ class Query:
 
 
 @dataclass(frozen=True)
+class Matcher:
+    """A place in a matcher of Alertmanager: inside double quotes or not, and the operator before them."""
+
+    quoted: bool = False
+    operator: str = ""
+    escaped: bool = False
+
+    @property
+    def escaper(self) -> str:
+        if self.escaped:
+            raise ConfigError("a value cannot follow a backslash")
+        if not self.quoted:
+            return "bare"
+        return "matcher_string_regex" if self.operator in ("=~", "!~") else "matcher_string"
+
+    def feed(self, text: str) -> "Matcher":
+        quoted, operator, escaped = self.quoted, self.operator, self.escaped
+        for sign in text:
+            if sign == '"' and not escaped:
+                quoted, operator = not quoted, operator if not quoted else ""
+            elif not quoted and not sign.isspace():
+                operator = (operator + sign)[-2:] if sign in "=~!" else ""
+            escaped = sign == "\\" and not escaped and quoted
+        return Matcher(quoted, operator, escaped)
+
+
+@dataclass(frozen=True)
 class Url:
     """A place in a URL, or in a part of one that has no scheme. `tail` is what may begin `://`."""
 
@@ -220,6 +265,20 @@ class Url:
         return Url(host, tail, over)
 
 
+@dataclass(frozen=True)
+class Address:
+    """A place in `host:port` or in a host name: a value may be the whole of it, or one label behind literal text."""
+
+    begun: bool = False
+
+    @property
+    def escaper(self) -> str:
+        return "domain_label" if self.begun else "host"
+
+    def feed(self, text: str) -> "Address":
+        return Address(self.begun or bool(text.strip()))
+
+
 def scanner(language: Language) -> Scanner:
     """The beginning of a text in this language."""
     match language:
@@ -227,6 +286,10 @@ def scanner(language: Language) -> Scanner:
             return Query()
         case Language.URL:
             return Url()
+        case Language.MATCHER:
+            return Matcher()
+        case Language.ADDRESS:
+            return Address()
         case Language.SQL:
             return Nowhere()
         case Language.NAME:

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, select
 
-from responder.errors import ResponderError, Temporary
+from responder.clients import Postgres, Statement
+from responder.errors import ResponderError, Temporary, Trouble
 from responder.flow.world import World
 from responder.model.incident import IncidentStatus
 from responder.store import deliveries as outbox
@@ -88,8 +89,21 @@ def _asks(world: World) -> Iterator[tuple[str, Ask]]:
             yield f"Kubernetes{named}", kubernetes.version
         if (prometheus := clients.prometheus_client) is not None:
             yield f"Prometheus{named}", _silently(lambda asked=prometheus: asked.query("vector(1)"))  # type: ignore[misc]
+        if (loki := clients.loki_client) is not None:
+            yield f"Loki{named}", loki.ready
+        for name, server in clients.databases.items():
+            yield f"PostgreSQL{named}{f' {name}' if name else ''}", lambda asked=server: _version(asked)  # type: ignore[misc]
+        for name, cache in clients.redis_servers.items():
+            yield f"Redis{named}{f' {name}' if name else ''}", _silently(lambda asked=cache: asked.ask("PING"))  # type: ignore[misc]
     if (alertmanager := world.alertmanager) is not None:
         yield "Alertmanager", _silently(lambda: alertmanager.alerts('alertname=""'))
+
+
+async def _version(server: Postgres) -> str:
+    answer = (await server.read({"version": Statement("SHOW server_version")}))["version"]
+    if isinstance(answer, Trouble):
+        raise answer
+    return str(answer.rows[0]["server_version"])
 
 
 def _silently(ask: Callable[[], Awaitable[object]]) -> Ask:

@@ -10,6 +10,9 @@ from pydantic import ValidationError
 from responder.charts import Mark, name_of, svg
 from responder.model.evidence import Chart, ContainerLog, Evidence, HttpAnswer, KubernetesObjects, Logs, Samples
 from responder.model.numbers import seconds, shown
+from responder.model.postgres import PostgresHealth, PostgresRows
+from responder.model.redis import RedisHealth
+from responder.web import datastores
 from responder.web.blocks import Block, Cell, Column, Log, Picture, Table, TableMaker, Text
 from responder.web.objects import tables
 
@@ -42,6 +45,12 @@ def _typed(evidence: Evidence, started_at: datetime | None, changes: Sequence[Ma
             yield _series(chart)
     elif (answer := evidence.read(HttpAnswer)) is not None:
         yield from _http(answer)
+    elif (database := evidence.read(PostgresHealth)) is not None:
+        yield from datastores.postgres(database)
+    elif (answered := evidence.read(PostgresRows)) is not None:
+        yield from datastores.rows(answered)
+    elif (cache := evidence.read(RedisHealth)) is not None:
+        yield from datastores.redis(cache)
     else:
         yield _raw(evidence.data)
 
@@ -60,7 +69,14 @@ def _log(log: ContainerLog) -> Log:
             cells = (Cell(f"×{group.count}"), Cell(group.example), Cell(at=group.first), Cell(at=group.last))
             made.rows.append(cells)
         groups = made.table()
-    return Log(f"{log.pod} / {log.container}{which}", log.lines[-MOST_LINES:], log.last_error, groups, left_out, note)
+    return Log(
+        f"{' / '.join(filter(None, (log.pod, log.container)))}{which}",
+        log.lines[-MOST_LINES:],
+        log.last_error,
+        groups,
+        left_out,
+        note,
+    )
 
 
 def _samples(samples: Samples) -> Iterator[Block]:

@@ -12,14 +12,37 @@ from responder.errors import Permanent, Reason, Temporary, Trouble
 from responder.model.evidence import Gap, Observation, Reproduction
 from responder.model.subject import Target
 from responder.probes import Inquiry, Probe
-from tests.fakes.clients import FailingHttp, FailingPrometheus, FakeKubernetes
+from tests.fakes.clients import (
+    FailingHttp,
+    FailingLoki,
+    FailingPostgres,
+    FailingPrometheus,
+    FailingRedis,
+    FakeAlertmanager,
+    FakeKubernetes,
+    FakeNetwork,
+)
 from tests.makers import NOW, alert
 
 CATALOG = plugins.load(probes, Probe, "probe", dotted=True)
 NEEDED: dict[str, dict[str, Any]] = {
     "prometheus.query": {"query": "up"},
     "prometheus.range": {"query": "up"},
+    "loki.query": {"query": '{app="web"}'},
+    "postgres.query": {"statement": "SELECT 1"},
     "http.get": {"url": "http://web.example/health"},
+    "tcp.connect": {"address": "web.example:8080"},
+    "dns.resolve": {"name": "web.example"},
+    "tls.certificate": {"address": "web.example:443"},
+    "websocket.connect": {"url": "ws://web.example/chat"},
+    "kubernetes.access": {"wants": ["list pods"]},
+    "kubernetes.exec": {"command": ["id"]},
+    "kubernetes.custom_resources": {"resource": "kubechatcommands.kubechat.io"},
+}
+REVIEWS = ("selfsubjectaccessreviews", "subjectaccessreviews", "localsubjectaccessreviews")
+# reviews are questions that are posted; a command in a container runs only where the settings allow it
+CHANGING_NOTHING = {("authorization.k8s.io", name): {"create"} for name in REVIEWS} | {
+    ("", "pods/exec"): {"create", "get"}
 }
 TARGETS = {
     "nothing": Target(),
@@ -51,7 +74,17 @@ def inquiry(target: Target) -> Inquiry:
 def failing(trouble: Trouble | None) -> Clients:
     """Clients of which everything fails; without a trouble everything hangs."""
     kubernetes = FakeKubernetes(troubles={"*": trouble} if trouble else {}, slow=set() if trouble else {"*"})
-    return Clients("prod", FailingHttp(trouble), kubernetes, FailingPrometheus(trouble))
+    return Clients(
+        "prod",
+        FailingHttp(trouble),
+        kubernetes,
+        FailingPrometheus(trouble),
+        FailingLoki(trouble),
+        {"main": FailingPostgres(trouble)},
+        {"sessions": FailingRedis(trouble)},
+        network_client=FakeNetwork(trouble=trouble),
+        alertmanager_client=FakeAlertmanager(trouble=trouble),
+    )
 
 
 async def outcome(probe: Probe, asked: Inquiry, clients: Clients) -> Observation | Trouble:
@@ -77,7 +110,7 @@ def test_names_the_rights_it_needs_and_none_to_change_anything(kind: str) -> Non
     permissions = built(kind).permissions()
     assert bool(permissions) is kind.startswith("kubernetes.")
     for permission in permissions:
-        assert set(permission.verbs) <= {"get", "list"}
+        assert set(permission.verbs) <= CHANGING_NOTHING.get((permission.group, permission.resource), {"get", "list"})
         assert "*" not in (permission.group, permission.resource)
         assert "." not in permission.resource
     assert len(set(permissions)) == len(permissions)

@@ -13,6 +13,7 @@ from responder import plugins, sinks
 from responder.errors import Permanent, Reason, Temporary, Trouble
 from responder.flow.message import Addresses, compose
 from responder.flow.sample import stages
+from responder.model.communication import PublicUpdate
 from responder.model.finding import Because, Cleared, Unseen
 from responder.model.incident import IncidentStatus, Severity
 from responder.model.message import Member, Message
@@ -25,10 +26,12 @@ from tests.sinks.medium import Keeper, medium
 from tests.sinks.reports import announced, diagnosed, finding, tracked
 
 CATALOG = plugins.load(sinks, Sink, "sink")
-LOCAL = {"log"}
-"""Sinks without a service."""
+LOCAL: dict[str, dict[str, Any]] = {"log": {}, "status_file": {"folder": "unused"}}
+"""Sinks without a service, with options for them."""
 REMOTE = [kind for kind in CATALOG.kinds if kind not in LOCAL]
 ADDRESSES = Addresses("https://responder.example", Signer("key"))
+PUBLIC = "requests to the shop may fail"
+"""What the sample tells the public, in place of `OOMKilled`."""
 HOSTILE = (
     "*bold* _it_ ~s~ `c` ```f``` <!channel> <@U1> @here @everyone @channel @all <users/all> | [a](http://evil.example) "
     "<script>alert(1)</script> &amp; {{DATE(1)}} <at>x</at> $(reboot) ${jndi:ldap://x} /close #1 ~x"
@@ -51,7 +54,11 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 def composed(report: Report) -> Message:
-    return compose(report, addresses=ADDRESSES)
+    """The message; for the public it says the same, so that what strangers write gets there too."""
+    best = report.findings[0].explanation if report.findings else ""
+    state: Any = "resolved" if report.status is IncidentStatus.RESOLVED else "investigating"
+    public = PublicUpdate(state=state, title=report.headline, body=best, at=report.updated_at)
+    return compose(report, addresses=ADDRESSES).model_copy(update={"public": public})
 
 
 def storm(count: int = 5, more: int = 495) -> Message:
@@ -133,7 +140,7 @@ async def test_an_incident_is_shown_from_the_first_word_to_its_end(fake: Fake, h
         receipt = await sink.deliver(message, receipt, medium(http))
     things = fake.things()
     assert len(things) == (1 if sink.edits else 2)
-    assert "OOMKilled" in "".join(thing.text for thing in things)
+    assert (PUBLIC if fake.public else "OOMKilled") in "".join(thing.text for thing in things)
     assert not things[-1].open
 
 
@@ -247,14 +254,16 @@ async def test_a_storm_is_one_message(fake: Fake, http: aiohttp.ClientSession) -
 
 @pytest.mark.parametrize("kind", CATALOG.kinds)
 def test_the_preview_is_what_would_be_sent_and_needs_nobody(kind: str) -> None:
-    sink = CATALOG.kinds["log"](name="x") if kind in LOCAL else _configured(kind)
+    sink = CATALOG.kinds[kind](name="x", **LOCAL[kind]) if kind in LOCAL else _configured(kind)
     for message in stages(NOW, ADDRESSES).values():
         preview = sink.preview(message)
         assert preview.payload
         assert preview.blocks
         for secret in _secrets(kind):
             assert secret not in preview.model_dump_json()
-    assert "OOMKilled" in sink.preview(stages(NOW, ADDRESSES)["diagnosed"]).payload
+    public = kind == "status_file" if kind in LOCAL else find(kind).public
+    said = PUBLIC if public else "OOMKilled"
+    assert said in sink.preview(stages(NOW, ADDRESSES)["diagnosed"]).payload
 
 
 async def test_who_calls_back_has_to_prove_it(fake: Fake) -> None:

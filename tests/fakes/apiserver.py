@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,7 +40,8 @@ def listing(kind: str, *names: str, namespace: str = "shop", **metadata: Any) ->
 class FakeApiServer:
     """`answers` by path: JSON, text, a response, or seconds to wait before an empty list; in a list, one after another.
 
-    What is not there answers as a real server does: an empty list or 404.
+    What is not there answers as a real server does: an empty list or 404. `reviewed` judges access reviews by kind and
+    spec; `frames` are what a command in a container says, as (channel, text), or seconds to wait before the next.
     """
 
     answers: dict[str, Answer | list[Answer]] = field(default_factory=dict)
@@ -50,6 +51,9 @@ class FakeApiServer:
     requests: Counter[str] = field(default_factory=Counter)
     queries: list[Mapping[str, str]] = field(default_factory=list)
     url: str = ""
+    reviewed: Callable[[str, Mapping[str, Any]], bool] | None = None
+    frames: Sequence[tuple[int, str] | float] = ()
+    commands: list[Sequence[str]] = field(default_factory=list)
 
     def kubeconfig(self, folder: Path, **user: Any) -> Path:
         """A kubeconfig for this server."""
@@ -71,6 +75,10 @@ class FakeApiServer:
         self.queries.append(dict(request.query))
         if self.tokens and request.headers.get("Authorization", "").removeprefix("Bearer ") not in self.tokens:
             return status(401, "Unauthorized", "Unauthorized")
+        if request.method == "POST" and request.path not in self.answers:
+            return await self._review(request)
+        if request.path.endswith("/exec") and request.path not in self.answers:
+            return await self._exec(request)
         said = self.answers.get(request.path)
         if isinstance(said, list):
             said = said.pop(0) if len(said) > 1 else said[0]
@@ -82,6 +90,47 @@ class FakeApiServer:
             await asyncio.sleep(said)
             said = listing("Thing")
         return web.Response(text=said) if isinstance(said, str) else web.json_response(said)
+
+    async def _review(self, request: web.Request) -> web.Response:
+        """An access review: the only thing that may be posted."""
+        body = await request.json()
+        kind = str(body["kind"])
+        path = f"/apis/authorization.k8s.io/v1/{kind.lower()}s"
+        if kind == "LocalSubjectAccessReview":
+            namespace = body["metadata"]["namespace"]
+            path = path.replace("/v1/", f"/v1/namespaces/{namespace}/")
+            if body["spec"]["resourceAttributes"]["namespace"] != namespace:
+                return status(422, "Invalid", "spec.resourceAttributes.namespace: must match metadata.namespace")
+        if request.path != path or body["apiVersion"] != "authorization.k8s.io/v1":
+            return status(404, "NotFound", "the server could not find the requested resource")
+        wanted = {"resourceAttributes", "nonResourceAttributes"} & body["spec"].keys()
+        if len(wanted) != 1 or (not kind.startswith("Self") and not body["spec"].get("user")):
+            return status(422, "Invalid", "spec is invalid")
+        if self.reviewed is None:
+            return status(403, "Forbidden", f"{kind.lower()}s.authorization.k8s.io is forbidden")
+        allowed = self.reviewed(kind, body["spec"])
+        return web.json_response(body | {"status": {"allowed": allowed}}, status=201)
+
+    async def _exec(self, request: web.Request) -> web.StreamResponse:
+        """A command in a container: a WebSocket that sends the frames."""
+        if request.headers.get("Upgrade", "").lower() != "websocket":
+            return status(400, "BadRequest", "Upgrade request required")
+        query = request.query
+        if not query.getall("command", []) or {"stdin", "tty"} & query.keys() or query.get("stdout") != "true":
+            return status(400, "BadRequest", "you must specify at least 1 of stdin, stdout, stderr")
+        self.commands.append(query.getall("command"))
+        socket = web.WebSocketResponse(protocols=("v4.channel.k8s.io",))
+        await socket.prepare(request)
+        if socket.ws_protocol != "v4.channel.k8s.io":
+            await socket.close(code=1002)
+            return socket
+        for frame in self.frames:
+            if isinstance(frame, tuple):
+                await socket.send_bytes(bytes([frame[0]]) + frame[1].encode())
+            else:
+                await asyncio.sleep(frame)
+        await socket.close()
+        return socket
 
     def _usual(self, path: str) -> Answer:
         if path == "/apis":

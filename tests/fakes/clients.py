@@ -1,15 +1,19 @@
 """Clients that a test fills, or that fail in one way."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
-from responder.clients import Listing
+from responder.clients import Execution, Listing, LogLine, Reply, Rows, Statement
 from responder.clients.selectors import by_fields, by_labels
 from responder.errors import Permanent, Reason, Trouble
-from responder.model.evidence import HttpAnswer, Sample, Series
+from responder.model.evidence import HttpAnswer, Sample, Series, Shape
+from responder.model.network import DnsAnswer, TcpAnswer, TlsAnswer, WebSocketAnswer
+
+S = TypeVar("S", bound=Shape)
 
 KINDS = {
     "pods": "Pod",
@@ -23,6 +27,18 @@ KINDS = {
     "jobs.batch": "Job",
     "cronjobs.batch": "CronJob",
     "horizontalpodautoscalers.autoscaling": "HorizontalPodAutoscaler",
+    "services": "Service",
+    "endpoints": "Endpoints",
+    "namespaces": "Namespace",
+    "secrets": "Secret",
+    "endpointslices.discovery.k8s.io": "EndpointSlice",
+    "ingresses.networking.k8s.io": "Ingress",
+    "ingressclasses.networking.k8s.io": "IngressClass",
+    "networkpolicies.networking.k8s.io": "NetworkPolicy",
+    "roles.rbac.authorization.k8s.io": "Role",
+    "rolebindings.rbac.authorization.k8s.io": "RoleBinding",
+    "clusterroles.rbac.authorization.k8s.io": "ClusterRole",
+    "clusterrolebindings.rbac.authorization.k8s.io": "ClusterRoleBinding",
     "pods.metrics.k8s.io": "PodMetrics",
     "nodes.metrics.k8s.io": "NodeMetrics",
 }
@@ -41,6 +57,8 @@ class FakeKubernetes:
     slow: set[str] = field(default_factory=set)
     asked: list[str] = field(default_factory=list)
     name: str = ""
+    reviews: Callable[[str, Mapping[str, Any], str], Mapping[str, Any]] | None = None
+    execution: Execution | None = None
 
     def kubectl(self, *arguments: str) -> str:
         return " ".join(("kubectl", *arguments))
@@ -83,6 +101,20 @@ class FakeKubernetes:
             raise Permanent(f'pods "{pod}" not found', Reason.NOT_FOUND)
         return "".join(self.logs[key].splitlines(keepends=True)[-tail:])
 
+    async def review(self, kind: str, spec: Mapping[str, Any], *, namespace: str = "") -> Mapping[str, Any]:
+        await self._told(kind)
+        if self.reviews is None:
+            raise Permanent("access cannot be asked", Reason.NOT_FOUND)
+        return self.reviews(kind, spec, namespace)
+
+    async def exec(
+        self, namespace: str, pod: str, container: str, command: Sequence[str], *, timeout: float = 10
+    ) -> Execution:
+        await self._told(f"exec {pod}/{container}: {shlex.join(command)}")
+        if self.execution is None:
+            raise Permanent("the command is not allowed", Reason.FORBIDDEN)
+        return self.execution
+
     async def version(self) -> str:
         await self._told("version")
         return "v1.31.2"
@@ -115,6 +147,9 @@ class FailingPrometheus:
     async def rules(self) -> Sequence[Mapping[str, Any]]:
         raise await self._trouble()
 
+    async def targets(self) -> Sequence[Mapping[str, Any]]:
+        raise await self._trouble()
+
     def link(self, expression: str, *, at: datetime | None = None, hours: float = 1) -> str:
         return self.url
 
@@ -126,6 +161,73 @@ class FailingPrometheus:
             await asyncio.sleep(3600)
         assert self.trouble is not None
         return self.trouble
+
+
+@dataclass
+class FailingLoki:
+    """A Loki of which every question fails with `trouble`, or hangs without one."""
+
+    trouble: Trouble | None = None
+    name: str = ""
+    url: str = "http://loki:3100"
+
+    async def query(
+        self, query: str, *, start: datetime, end: datetime, step: timedelta, limit: int, forward: bool = False
+    ) -> Sequence[LogLine] | Sequence[Series]:
+        raise await fails(self.trouble)
+
+    async def ready(self) -> str:
+        raise await fails(self.trouble)
+
+    def link(self, query: str, *, start: datetime, end: datetime) -> str:
+        return ""
+
+    async def close(self) -> None:
+        self.trouble = None
+
+
+@dataclass
+class FailingPostgres:
+    """A PostgreSQL of which every question fails with `trouble`, or hangs without one."""
+
+    trouble: Trouble | None = None
+    name: str = "main"
+    place: str = "postgres:5432"
+
+    def psql(self, *statements: str) -> str:
+        return shlex.join(("psql", *statements))
+
+    async def read(self, statements: Mapping[str, Statement], *, limit: int = 200) -> Mapping[str, Rows | Trouble]:
+        raise await fails(self.trouble)
+
+    async def close(self) -> None:
+        self.trouble = None
+
+
+@dataclass
+class FailingRedis:
+    """A Redis of which every question fails with `trouble`, or hangs without one."""
+
+    trouble: Trouble | None = None
+    name: str = "sessions"
+    place: str = "redis:6379"
+
+    def cli(self, *commands: str) -> str:
+        return shlex.join(("redis-cli", *commands))
+
+    async def ask(self, *commands: str) -> Sequence[Reply | Trouble]:
+        raise await fails(self.trouble)
+
+    async def close(self) -> None:
+        self.trouble = None
+
+
+async def fails(trouble: Trouble | None) -> Trouble:
+    """The trouble to raise; without one it never comes."""
+    if trouble is None:
+        await asyncio.sleep(3600)
+    assert trouble is not None
+    return trouble
 
 
 @dataclass
@@ -144,3 +246,61 @@ class FailingHttp:
 
     async def close(self) -> None:
         self.trouble = None
+
+
+@dataclass
+class FakeNetwork:
+    """Gives the answers it was told; without one every question fails with `trouble`, or hangs without that."""
+
+    answers: Sequence[Shape] = ()
+    trouble: Trouble | None = None
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+
+    async def connect(self, host: str, port: int, *, timeout: float = 5) -> TcpAnswer:
+        return await self._answer(TcpAnswer, host, port)
+
+    async def resolve(self, name: str, kind: str = "A", server: str = "", *, timeout: float = 5) -> DnsAnswer:
+        return await self._answer(DnsAnswer, name, kind, server)
+
+    async def certificate(self, host: str, port: int, server_name: str = "", *, timeout: float = 5) -> TlsAnswer:
+        return await self._answer(TlsAnswer, host, port, server_name)
+
+    async def websocket(
+        self, url: str, *, protocols: Sequence[str] = (), headers: Mapping[str, str] | None = None, timeout: float = 5
+    ) -> WebSocketAnswer:
+        return await self._answer(WebSocketAnswer, url, tuple(protocols), dict(headers or {}))
+
+    async def close(self) -> None:
+        self.asked.clear()
+
+    async def _answer(self, shape: type[S], *asked: Any) -> S:
+        self.asked.append(asked)
+        for answer in self.answers:
+            if isinstance(answer, shape):
+                return answer
+        if self.trouble is None:
+            await asyncio.sleep(3600)
+        assert self.trouble is not None
+        raise self.trouble
+
+
+@dataclass
+class FakeAlertmanager:
+    """Knows some alerts; without any every question fails with `trouble`, or hangs without that."""
+
+    known: Sequence[Mapping[str, Any]] | None = None
+    trouble: Trouble | None = None
+    asked: list[tuple[str, ...]] = field(default_factory=list)
+    url: str = "http://alertmanager:9093"
+
+    async def alerts(self, *matchers: str) -> Sequence[Mapping[str, Any]]:
+        self.asked.append(matchers)
+        if self.known is not None:
+            return self.known
+        if self.trouble is None:
+            await asyncio.sleep(3600)
+        assert self.trouble is not None
+        raise self.trouble
+
+    async def close(self) -> None:
+        self.asked.clear()

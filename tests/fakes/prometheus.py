@@ -10,11 +10,12 @@ from responder.model.evidence import Sample, Series
 
 @dataclass
 class FakePrometheus:
-    """`samples`, `series` and `alerting` are the answers; `asked` are the questions."""
+    """`samples`, `series`, `alerting` and `scraped` are the answers; `asked` are the questions."""
 
     samples: Sequence[Sample] = ()
     series: Sequence[Series] = ()
     alerting: Sequence[Mapping[str, Any]] = ()
+    scraped: Sequence[Mapping[str, Any]] = ()
     name: str = ""
     url: str = "http://prometheus:9090"
     asked: list[Any] = field(default_factory=list)
@@ -36,6 +37,10 @@ class FakePrometheus:
     async def rules(self) -> Sequence[Mapping[str, Any]]:
         self.asked.append("rules")
         return self.alerting
+
+    async def targets(self) -> Sequence[Mapping[str, Any]]:
+        self.asked.append("targets")
+        return self.scraped
 
     def link(self, expression: str, *, at: datetime | None = None, hours: float = 1) -> str:
         return f"{self.url}/graph?{expression}"

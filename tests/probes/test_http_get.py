@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,8 +10,13 @@ from pydantic import ValidationError
 
 from responder.clients import Clients
 from responder.errors import Reason, Temporary
-from responder.model.evidence import HttpAnswer, Observation
+from responder.model.certificates import Certificate, Handshake
+from responder.model.evidence import HttpAnswer, Observation, Shape
+from responder.model.failures import FailureKind
+from responder.model.network import TcpAnswer, TlsAnswer
 from responder.probes.http_get import HttpGet
+from tests.fakes.clients import FakeNetwork
+from tests.makers import NOW
 from tests.probes.prometheus import inquiry
 
 
@@ -82,3 +88,58 @@ def test_the_command_survives_a_shell() -> None:
     url = "http://web/?q='; rm -rf / #$(x)"
     (found,) = HttpGet(url=url).reproduce(inquiry(), Clients("", FakeHttp(answered())))
     assert shlex.split(found.command)[-1] == url
+
+
+async def test_headers_are_sent_and_those_that_should_come_are_looked_for() -> None:
+    seen = await ask(answered(Server="nginx/1.2"), headers=("X-Shop: 1",), expect_header=("server: ^nginx",))
+    assert seen.breached is False
+    missing = await ask(answered(Server="apache"), expect_header=("Server: ^nginx", "X-Trace: .+"))
+    assert "the header Server is 'apache', wanted is '^nginx'" in missing.summary
+    assert "there is no header X-Trace" in missing.summary
+
+
+@pytest.mark.parametrize("options", [{"headers": ("Authorization: x",)}, {"expect_header": ("Server: (",)}])
+def test_headers_that_are_secret_or_wrong_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        HttpGet(url="http://web/", **options)
+
+
+def secured(days: float) -> TlsAnswer:
+    leaf = Certificate(
+        subject="CN=web",
+        issuer="CN=authority",
+        names=("web",),
+        not_before=NOW - timedelta(days=90),
+        not_after=NOW + timedelta(days=days),
+    )
+    return TlsAnswer(address="web:443", seconds=0.01, handshake=Handshake(server_name="web", chain=(leaf,)), at=NOW)
+
+
+async def over(url: str, answer: HttpAnswer | Exception, *answers: Shape) -> Observation:
+    clients = Clients("", FakeHttp(answer), network_client=FakeNetwork(answers, Temporary("no", Reason.UNREACHABLE)))
+    return await HttpGet(url=url).run(inquiry(), clients)
+
+
+async def test_the_certificate_of_a_secure_server_is_looked_at_too() -> None:
+    fine = await over("https://web/", answered(), secured(60))
+    soon = await over("https://web/", answered(), secured(3))
+    assert fine.breached is False
+    assert soon.breached is True
+    assert "expires in 3 d" in soon.summary
+    assert isinstance(soon.data, HttpAnswer)
+    assert soon.data.handshake is not None
+
+
+UNREACHABLE = Temporary("cannot connect", Reason.UNREACHABLE)
+REACHED = TcpAnswer(address="web:443", connected=True, seconds=0.01)
+
+
+async def test_why_nothing_answers_is_said_where_connection_or_certificate_tell() -> None:
+    refused = TcpAnswer(address="web:80", connected=False, seconds=0.01, error=FailureKind.REFUSED)
+    assert "connection refused" in (await over("http://web/", UNREACHABLE, refused)).summary
+    expired = await over("https://web/", UNREACHABLE, REACHED, secured(-3))
+    assert "expired 3 d ago" in expired.summary
+    assert isinstance(expired.data, TlsAnswer)
+    for answers in ((), (REACHED,), (REACHED, secured(60))):
+        with pytest.raises(Temporary, match="cannot connect"):
+            await over("https://web/", UNREACHABLE, *answers)

@@ -50,10 +50,14 @@ class Thing:
 
 
 class Fake(ABC):
-    """A service on a loopback port. `exactly_once`: our sink never shows an incident twice, whatever happens."""
+    """A service on a loopback port. `exactly_once`: our sink never shows an incident twice, whatever happens.
+
+    `public`: our sink shows what is meant for the public, and nothing else.
+    """
 
     exactly_once: ClassVar[bool] = True
     shows_pictures: ClassVar[bool] = False
+    public: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self.mode: Mode = "ok"

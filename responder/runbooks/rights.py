@@ -1,0 +1,95 @@
+"""Which rights in Kubernetes the loaded runbooks need: those of the probes that their steps ask."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from responder.clients.discovery import WELL_KNOWN
+from responder.errors import ConfigError
+from responder.model.runbook import Runbook, Step
+from responder.plugins import Catalog
+from responder.probes import Permission, Probe
+from responder.templating import placeholder, templated
+
+EXEC = "pods/exec"
+_WITHOUT_NAMESPACE = frozenset(
+    {(group, name) for name, (group, _, inside) in WELL_KNOWN.items() if not inside}
+    | {("metrics.k8s.io", "nodes"), ("apiextensions.k8s.io", "customresourcedefinitions")}
+    | {("authorization.k8s.io", name) for name in ("subjectaccessreviews", "selfsubjectaccessreviews")}
+)
+
+
+@dataclass(frozen=True)
+class Rights:
+    """The rights, and what could not be told since it depends on an alert."""
+
+    needed: frozenset[Permission]
+    remarks: tuple[str, ...] = ()
+
+    def rules(self, *, namespaced: bool | None = None) -> Sequence[Mapping[str, Sequence[str]]]:
+        """Rules as roles have them, without `pods/exec`. `namespaced` chooses those for a Role, or the others."""
+        verbs: dict[tuple[str, str], set[str]] = defaultdict(set)
+        for right in self.needed:
+            inside = (right.group, right.resource) not in _WITHOUT_NAMESPACE
+            if right.resource != EXEC and namespaced in (None, inside):
+                verbs[right.group, right.resource].update(right.verbs)
+        together: dict[tuple[str, tuple[str, ...]], list[str]] = defaultdict(list)
+        for (group, resource), words in sorted(verbs.items()):
+            together[group, tuple(sorted(words))].append(resource)
+        return [
+            {"apiGroups": [group], "resources": resources, "verbs": list(words)}
+            for (group, words), resources in sorted(together.items())
+        ]
+
+    @property
+    def executes(self) -> bool:
+        """Whether a runbook wants to run commands in containers."""
+        return any(right.resource == EXEC for right in self.needed)
+
+
+def rights_of(runbooks: Iterable[Runbook], probes: Catalog[Probe]) -> Rights:
+    """What the steps of the runbooks need."""
+    needed: set[Permission] = set()
+    remarks: list[str] = []
+    for runbook in runbooks:
+        for step in runbook.investigate:
+            try:
+                needed.update(_probe(step, probes).permissions())
+            except ConfigError as error:
+                remarks.append(f"{runbook.name}, step {step.id}: its rights depend on the alert ({error})")
+    return Rights(frozenset(needed), tuple(remarks))
+
+
+def _probe(step: Step, probes: Catalog[Probe]) -> Probe:
+    """The probe with its fixed options: what a template fills in later may be anything, so the widest is assumed."""
+    plugin = probes.find(step.probe)
+    options = {
+        name: _filled(value)
+        for name, value in step.options.items()
+        if not _has_template(value) or plugin.model_fields[name].is_required()
+    }
+    return probes.build(step.probe, options)
+
+
+def _filled(value: Any) -> Any:
+    if isinstance(value, str):
+        return placeholder(value) if templated(value) else value
+    if isinstance(value, Mapping):
+        return {name: _filled(item) for name, item in value.items()}
+    return [_filled(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _has_template(value: Any) -> bool:
+    return any(map(templated, _texts(value)))
+
+
+def _texts(value: Any) -> Iterator[Any]:
+    if isinstance(value, Mapping):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts(item)
+    else:
+        yield value

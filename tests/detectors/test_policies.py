@@ -1,0 +1,81 @@
+"""Network policies: what they block of what is called, and when that counts."""
+
+from typing import Any
+
+import pytest
+
+from responder.detectors import Case, policies
+from responder.model.evidence import ContainerLog, KubernetesObjects, Logs
+from responder.model.finding import Confidence
+from responder.model.logs import group
+from responder.model.subject import Target
+from tests.detectors import cases
+from tests.detectors.test_databases import workload
+from tests.makers import NOW, alert, evidence
+
+DENY = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"to": [{"podSelector": {}}]}]}
+CLOSED = {"podSelector": {"matchLabels": {"app": "mysql"}}, "policyTypes": ["Ingress"]}
+FOR_ORDERS = {**CLOSED, "ingress": [{"from": [{"podSelector": {"matchLabels": {"app": "orders"}}}]}]}
+TO_PORT = {**CLOSED, "ingress": [{"ports": [{"port": 3306}]}]}
+WRONG_PORT = {**CLOSED, "ingress": [{"ports": [{"port": 3307}]}]}
+LOST = "ERROR dial tcp mysql:3306: i/o timeout"
+UNKNOWN = "ERROR lookup mysql: no such host"
+ASKED = "kubernetes.network_policies"
+
+
+def case(spec: dict[str, Any] | None, probe: str = ASKED, log: str = "") -> Case:
+    objects = [
+        *workload("mysql", "docker.io/library/mysql:8.4", 3306),
+        *workload("orders", "shop/orders:1", 8080, DB_HOST="mysql", DB_PORT="3306"),
+    ]
+    if spec is not None:
+        place = {"name": "guard", "namespace": cases.NAMESPACE}
+        objects.append({"kind": "NetworkPolicy", "metadata": place, "spec": spec})
+    whole = (f"NetworkPolicy/{cases.NAMESPACE}",)
+    seen = {"e": evidence("e", KubernetesObjects(objects=tuple(objects), complete=whole), probe=probe)}
+    if log:
+        told = ContainerLog(
+            namespace=cases.NAMESPACE, pod="orders-0", container="server", lines=(log,), groups=group([log])
+        )
+        seen["logs"] = evidence("logs", Logs(logs=(told,)))
+    return Case(Target(namespace=cases.NAMESPACE), (alert(),), NOW, NOW, seen)
+
+
+def told(seen: Case) -> list[tuple[str, str, Confidence]]:
+    return [(item.cause, str(item.subject), item.confidence) for item in cases.findings(policies.detect, seen)]
+
+
+BLOCKED = ("network-policy-blocks-traffic", "deployment/mysql")
+
+
+@pytest.mark.parametrize("spec", [CLOSED, WRONG_PORT])
+def test_a_call_that_no_rule_lets_through_is_named(spec: dict[str, Any]) -> None:
+    assert told(case(spec, log=LOST)) == [(*BLOCKED, Confidence.LIKELY)]
+    assert told(case(spec)) == [(*BLOCKED, Confidence.POSSIBLE)]
+
+
+@pytest.mark.parametrize("spec", [FOR_ORDERS, TO_PORT])
+def test_a_call_that_a_rule_lets_through_is_not(spec: dict[str, Any]) -> None:
+    assert told(case(spec, log=LOST)) == []
+    assert cases.cleared(policies.detect, case(spec)) == ["network policies (1 policy, none blocks a call)"]
+
+
+def test_without_a_complaint_or_a_question_a_policy_is_nobodys_business() -> None:
+    assert list(policies.detect(case(CLOSED, probe="kubernetes.namespace"))) == []
+    assert told(case(CLOSED, probe="kubernetes.namespace", log=LOST)) == [(*BLOCKED, Confidence.LIKELY)]
+
+
+def test_egress_without_dns_is_named_for_who_cannot_resolve() -> None:
+    found = told(case(DENY, log=UNKNOWN))
+    assert ("network-policy-blocks-dns", "deployment/orders", Confidence.LIKELY) in found
+    assert ("network-policy-blocks-dns", "deployment/mysql", Confidence.POSSIBLE) in found
+    assert told(case(DENY, probe="kubernetes.namespace")) == []
+
+
+def test_no_policies_is_cleared_where_that_was_asked() -> None:
+    assert cases.cleared(policies.detect, case(None)) == [f"network policies (none in {cases.NAMESPACE})"]
+    assert list(policies.detect(case(None, probe="kubernetes.namespace"))) == []
+
+
+def test_nothing_seen_concludes_nothing() -> None:
+    assert list(policies.detect(Case(Target(), (), NOW, NOW, {}))) == []

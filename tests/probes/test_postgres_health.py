@@ -1,0 +1,252 @@
+"""`postgres.health` asks a real PostgreSQL that is broken in one way after the other."""
+
+import asyncio
+import json
+import shlex
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from responder.clients import Clients
+from responder.clients.postgres import connect
+from responder.clock import SystemClock
+from responder.errors import Permanent, Reason, Temporary
+from responder.metrics import Metrics
+from responder.model.evidence import Observation
+from responder.model.postgres import PostgresCount, PostgresHealth, masked
+from responder.model.redaction import redact
+from responder.model.subject import Target
+from responder.probes import Inquiry
+from responder.probes.postgres_health import PostgresHealthCheck
+from responder.settings import PostgresSettings
+from tests.datastores import PASSWORD, Datastores, PostgresProcess
+from tests.makers import NOW, alert
+
+pytestmark = pytest.mark.integration
+
+
+def asking(server: PostgresProcess, **settings: Any) -> Clients:
+    given = {"name": "main", "url": server.user_url(), "password": PASSWORD, "cache": "0s", **settings}
+    http: Any = None
+    found = connect([PostgresSettings.model_validate(given)], Metrics(), SystemClock())
+    return Clients("", http, databases=found)
+
+
+def inquiry() -> Inquiry:
+    return Inquiry(target=Target(namespace="shop"), alerts=(alert(),), started_at=NOW, now=NOW)
+
+
+async def look(server: PostgresProcess, clients: Clients | None = None, **options: Any) -> Observation:
+    return await PostgresHealthCheck.model_validate(options).run(inquiry(), clients or asking(server))
+
+
+def health(seen: Observation) -> PostgresHealth:
+    assert isinstance(seen.data, PostgresHealth)
+    return PostgresHealth.model_validate(json.loads(seen.data.model_dump_json()))
+
+
+@asynccontextmanager
+async def session(server: PostgresProcess, *statements: str, name: str = "checkout") -> AsyncIterator[Any]:
+    """A session of the application that has said these statements."""
+    connection = await asyncpg.connect(
+        server.user_url(user="shopkeeper"), password=PASSWORD, server_settings={"application_name": name}
+    )
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+        yield connection
+    finally:
+        connection.terminate()
+
+
+async def test_a_healthy_server_is_told_with_its_numbers(datastores: Datastores) -> None:
+    server = await datastores.postgres()
+    await server.run(
+        "CREATE TABLE goods AS SELECT generate_series(1, 5000) AS n", "CREATE INDEX ON goods (n)", "ANALYZE"
+    )
+    async with session(server):
+        seen = await look(server)
+    found = health(seen)
+    assert seen.summary.startswith(f"PostgreSQL main at 127.0.0.1:{server.port}: 1 of 100 connections, version 1")
+    assert (seen.breached, seen.gaps, seen.value) == (False, (), 0.01)
+    assert (found.by_application, found.by_user) == (
+        (PostgresCount(name="checkout", sessions=1),),
+        (PostgresCount(name="shopkeeper", sessions=1),),
+    )
+    assert found.by_state == {"idle": 1}
+    assert (found.tables[0].name, found.indexes[0].name) == ("goods", "goods_n_idx")
+    assert found.disk_bytes
+    assert found.disk_bytes > found.databases[0].bytes > 0  # type: ignore[operator]
+    assert (found.in_recovery, found.read_only, found.reserved_connections) == (False, False, 3)
+    assert found.checkpoints_requested is not None
+    assert found.database == "shop"
+
+
+async def test_used_connections_are_told_by_who_holds_them(datastores: Datastores) -> None:
+    server = await datastores.postgres(max_connections="20")
+    url = server.user_url(user="shopkeeper")
+    held = [await asyncpg.connect(url, password=PASSWORD) for _ in range(11)]
+    async with session(server, name="reports"):
+        seen = await look(server, connections=0.5)
+    for connection in held:
+        await connection.close()
+    assert (seen.value, seen.breached) == (0.6, True)
+    assert "12 of 20 connections; 60 % of the connections are in use: unknown 11, reports 1" in seen.summary
+
+
+async def test_a_server_without_a_free_connection_is_trouble_in_its_own_words(datastores: Datastores) -> None:
+    server = await datastores.postgres(max_connections="5", superuser_reserved_connections="3", max_wal_senders="0")
+    async with session(server), session(server):
+        with pytest.raises(Temporary, match=r"connection slots are reserved|too many clients") as caught:
+            await look(server)
+    assert caught.value.reason is Reason.OVERLOADED
+
+
+async def test_who_blocks_whom_is_named_without_the_values_of_their_statements(datastores: Datastores) -> None:
+    server = await datastores.postgres()
+    await server.run("CREATE TABLE goods AS SELECT 1 AS n, 'secret' AS t", "GRANT ALL ON goods TO shopkeeper")
+    async with (
+        session(server, "BEGIN", "UPDATE goods SET t = 'hunter2'", name="import"),
+        session(server) as other,
+    ):
+        waiting = asyncio.create_task(other.execute("UPDATE goods SET t = 'correct horse' WHERE n = 1"))
+        await asyncio.sleep(0.4)
+        seen = await look(server, lock_wait="100ms", idle_in_transaction="100ms")
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+    (lock,) = health(seen).blocked
+    assert (lock.user, lock.blocker_application, lock.blocker_state) == ("shopkeeper", "import", "idle in transaction")
+    assert lock.statement == "UPDATE goods SET t = ? WHERE n = ?"
+    assert lock.blocker_statement == "UPDATE goods SET t = ?"
+    assert "hunter2" not in seen.model_dump_json()
+    assert "has waited" in seen.summary
+    assert [item.application for item in health(seen).idle] == ["import"]
+
+
+async def test_a_table_that_is_locked_does_not_hide_the_others(datastores: Datastores) -> None:
+    server = await datastores.postgres()
+    await server.run("CREATE TABLE goods (n int)", "CREATE TABLE others (n int)", "GRANT ALL ON goods TO shopkeeper")
+    async with session(server, "BEGIN", "LOCK TABLE goods"):
+        seen = await look(server)
+    assert ([table.name for table in health(seen).tables], seen.gaps) == (["others"], ())
+
+
+async def test_long_transactions_and_slow_statements_are_named(datastores: Datastores) -> None:
+    server = await datastores.postgres()
+    async with session(server) as reports:
+        await reports.execute("SELECT pg_sleep(0.3), 'hunter2'")
+        running = asyncio.create_task(reports.execute("SELECT pg_sleep(20)"))
+        await asyncio.sleep(0.3)
+        seen = await look(server, transaction="200ms", statement="200ms")
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    found = health(seen)
+    assert [(item.state, item.statement) for item in found.long_transactions] == [("active", "SELECT pg_sleep(?)")]
+    assert found.slow[0].statement == "SELECT pg_sleep($1), $2"
+    assert found.slow[0].mean_seconds == pytest.approx(0.3, abs=0.25)
+    assert seen.breached
+
+
+async def test_dead_rows_and_a_nearly_full_disk_are_told(datastores: Datastores) -> None:
+    server = await datastores.postgres()
+    await server.run(
+        "CREATE TABLE goods AS SELECT generate_series(1, 1000) AS n", "DELETE FROM goods WHERE n > 400",
+        "SELECT pg_stat_force_next_flush()",
+    )  # fmt: skip
+    await asyncio.sleep(0.2)
+    roomy = health(await look(server, disk_size="100Gi"))
+    assert roomy.disk_used is not None
+    assert (roomy.full, roomy.disk_used < 0.05) == (False, True)
+    assert roomy.tables[0].dead_ratio == pytest.approx(0.6)
+    assert roomy.disk_bytes
+    seen = await look(server, disk_size=int(roomy.disk_bytes * 1.1))
+    assert (health(seen).full, seen.breached) == (True, True)
+    assert "of the disk" in seen.summary
+
+
+async def test_a_replica_its_primary_and_their_slot_are_told(datastores: Datastores) -> None:
+    primary = await datastores.postgres()
+    standby = await datastores.standby(primary)
+    seen = await look(standby)
+    assert "a replica" in seen.summary
+    assert (health(seen).in_recovery, health(seen).receiving) == (True, True)
+    followed = health(await look(primary))
+    assert [(item.state, item.sync) for item in followed.replicas] == [("streaming", "async")]
+    assert [(slot.name, slot.active) for slot in followed.slots] == [("standby", True)]
+    await standby.stop()
+    await primary.run("CREATE TABLE goods AS SELECT generate_series(1, 50000) AS n")
+    seen = await look(primary, slot_size="1MiB")
+    assert [(slot.name, slot.active) for slot in health(seen).hoarding] == [("standby", False)]
+    assert "slot standby keeps" in seen.summary
+
+
+async def test_a_server_that_is_set_read_only_says_so(datastores: Datastores) -> None:
+    server = await datastores.postgres(default_transaction_read_only="on")
+    seen = await look(server)
+    assert (health(seen).read_only, "read-only by default" in seen.summary) == (True, True)
+
+
+async def test_what_rights_and_extensions_do_not_allow_is_named_and_the_rest_told(datastores: Datastores) -> None:
+    server = await datastores.postgres()
+    await server.run("DROP EXTENSION pg_stat_statements")
+    async with session(server):
+        seen = await look(server, asking(server, url=server.user_url(user="plain")))
+    told = {gap.what.removeprefix("PostgreSQL's "): gap for gap in seen.gaps}
+    assert set(told) == {"slow statements", "tablespaces", "WAL", "sessions"}
+    assert "CREATE EXTENSION" in told["slow statements"].message
+    assert all("pg_monitor" in told[name].message for name in ("tablespaces", "WAL", "sessions"))
+    assert health(seen).connections == 1
+    assert health(seen).disk_bytes is None
+
+
+async def test_a_refused_password_is_trouble(datastores: Datastores) -> None:
+    server = await datastores.postgres()
+    with pytest.raises(Permanent, match="password authentication failed") as caught:
+        await look(server, asking(server, password="wr0ng"))
+    assert caught.value.reason is Reason.UNAUTHORIZED
+
+
+async def test_the_command_shows_the_same_to_a_person(datastores: Datastores) -> None:
+    server = await datastores.postgres()
+    (found,) = PostgresHealthCheck().reproduce(inquiry(), asking(server))
+    assert redact(found.command) == found.command
+    assert PASSWORD not in found.command
+    process = await asyncio.create_subprocess_exec(
+        *shlex.split(found.command), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        env={"PGPASSWORD": PASSWORD, "PATH": "/usr/bin:/bin"},
+    )  # fmt: skip
+    output, errors = await process.communicate()
+    assert (process.returncode, errors) == (0, b"")
+    assert b"max_connections" in output
+
+
+async def test_a_server_that_is_not_configured_is_named(datastores: Datastores) -> None:
+    server = await datastores.postgres()
+    with pytest.raises(Permanent, match=r"no PostgreSQL server is called 'other' \(there is main\)") as caught:
+        await look(server, database="other")
+    assert caught.value.reason is Reason.NOT_CONFIGURED
+
+
+@pytest.mark.parametrize(
+    ("statement", "shown"),
+    [
+        ("SELECT 1", "SELECT ?"),
+        ("ALTER USER a PASSWORD 'it''s' -- note\n VALID UNTIL 'x'", "ALTER USER a PASSWORD ? VALID UNTIL ?"),
+        ("SELECT $$it's$$, $t$ 'x' $t$, E'a\\'b', $1 /* c */ FROM t1", "SELECT ?, ?, ?, $1 FROM t1"),
+        ('SELECT "a\'b" FROM x WHERE n IN (1.5e3, -2)', 'SELECT "a\'b" FROM x WHERE n IN (?, -?)'),
+        ("SELECT 'cut off", "SELECT ?"),
+    ],
+)
+def test_statements_are_shown_without_their_values(statement: str, shown: str) -> None:
+    assert masked(statement) == shown
+
+
+@given(st.text())
+def test_no_text_of_a_statement_is_ever_shown(text: str) -> None:
+    quoted = text.replace("'", "''").replace("\x00", "")
+    assert masked(f"SELECT '{quoted}' FROM goods") == "SELECT ? FROM goods"
