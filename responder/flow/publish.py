@@ -52,7 +52,7 @@ class Outbox:
         if sink is None:
             raise Permanent(f"there is no sink {name!r} any more", Reason.NOT_CONFIGURED)
         report = await self._reports.get(incident_id)
-        if report is None:
+        if report is None or self._world.runbook(report.runbook).quiet:
             return
         shown = await self._world.database.read(lambda connection: deliveries.get(connection, incident_id, name))
         message = compose(report, links=self._links(report))
