@@ -76,7 +76,7 @@ async def outside(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIt
         stack.push_async_callback(http.close)
         probes = plugins.load(responder.probes, Probe, "probe", dotted=True)
         detectors = responder.detectors.load()
-        rules = Rules([shipped(), *settings.rules], probes, detectors, metrics)
+        rules = Rules([shipped() / "runbooks", *settings.rules], probes, detectors, metrics)
         clusters: dict[str, Clients] = {}
         wanted: list[tuple[str, KubernetesSettings, PrometheusSettings]] = [
             ("", settings.kubernetes, settings.prometheus),
