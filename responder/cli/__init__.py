@@ -7,7 +7,7 @@ import typer
 
 from responder.errors import ResponderError
 
-COMMANDS = ("serve", "investigate", "replay", "check", "test", "demo")
+COMMANDS = ("serve", "investigate", "replay", "check", "test", "coverage", "demo")
 
 
 def main() -> None:

@@ -28,7 +28,7 @@ OTHER_DOMAINS = {"WebSocketFailures", "PostgresDown", "QueueBacklog", "Certifica
 
 FULL = {
     name: f'x"{{}}\\{name}'
-    for name in ("job", "service", "endpoint", "integration", "reason", "mountpoint", "device", "name", "unit", "remote_name")
+    for name in ("job", "service", "endpoint", "integration", "reason", "mountpoint", "device", "name", "remote_name")
 } | {
     "alertname": "Some",
     "cluster": "prod",
@@ -89,7 +89,6 @@ def test_every_family_has_a_runbook_that_a_test_proves_to_conclude_something_spe
             assert answers.name in proven, f"{name}: no test of {answers.name} expects a specific cause"
 
 
-
 def _generic(runbook: Runbook, slug: str) -> bool:
     """Whether a cause only restates a symptom."""
     causes = {**detectors.load().causes, **{cause.slug: cause for cause in runbook.causes}}
@@ -110,7 +109,9 @@ def test_each_name_is_claimed_by_one_runbook() -> None:
 
 
 def test_no_two_runbooks_mean_different_things_by_one_cause() -> None:
-    meanings: dict[str, tuple[str, str]] = {slug: ("detectors", cause.title) for slug, cause in detectors.load().causes.items()}
+    meanings: dict[str, tuple[str, str]] = {
+        slug: ("detectors", cause.title) for slug, cause in detectors.load().causes.items()
+    }
     for runbook in OURS.runbooks.values():
         for cause in runbook.causes:
             other = meanings.setdefault(cause.slug, (runbook.name, cause.title))
