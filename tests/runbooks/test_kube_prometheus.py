@@ -47,7 +47,12 @@ FULL = {
     "instance": "10.0.0.1:9100",
     "node": "node-1",
 }  # fmt: skip
-LABELS = {"full": FULL, "bare": {"alertname": "Some"}, "memory": {"alertname": "KubeMemoryOvercommit"}}
+LABELS = {
+    "full": FULL,
+    "bare": {"alertname": "Some"},
+    "namespace": {"alertname": "Some", "namespace": "monitoring"},
+    "memory": {"alertname": "KubeMemoryOvercommit"},
+}
 
 
 def stack(file: str) -> list[dict[str, Any]]:
@@ -123,6 +128,15 @@ def _names(runbook: Runbook) -> Iterator[str]:
         yield from text.partition('"')[2].rpartition('"')[0].split("|")
 
 
+@pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS)
+def test_every_step_can_be_asked_whatever_the_labels_are(labels: Mapping[str, str]) -> None:
+    for runbook in OURS.runbooks.values():
+        for step in runbook.investigate:
+            context = _context(labels)
+            if not step.when or Condition(step.when).evaluate(context):
+                CATALOG.build(step.probe, render(CATALOG.find(step.probe), step.options, context))
+
+
 @pytest.mark.integration
 async def test_prometheus_takes_every_query_whatever_the_labels_are(servers: Servers) -> None:
     prometheus = await servers.prometheus()
@@ -141,7 +155,11 @@ async def test_prometheus_takes_every_query_whatever_the_labels_are(servers: Ser
 
 def _queries(step: Step, labels: Mapping[str, str]) -> Iterator[str]:
     """What a step asks of Prometheus for an alert with the labels; nothing where it is skipped."""
-    context = {"labels": labels, "annotations": {}, "target": target_of(labels).model_dump(), "evidence": {}}
+    context = _context(labels)
     if "query" not in step.options or (step.when and not Condition(step.when).evaluate(context)):
         return
     yield str(render(CATALOG.find(step.probe), step.options, context)["query"])
+
+
+def _context(labels: Mapping[str, str]) -> dict[str, Any]:
+    return {"labels": labels, "annotations": {}, "target": target_of(labels).model_dump(), "evidence": {}}
