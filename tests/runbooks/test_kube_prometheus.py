@@ -9,12 +9,15 @@ import pytest
 import yaml
 
 from responder import detectors, plugins, probes
+from responder.flow.diagnose import diagnose
+from responder.model.evidence import Evidence, EvidenceStatus, KubernetesObjects, Sample, Samples
 from responder.model.labels import target_of
 from responder.model.runbook import Runbook, Step
 from responder.probes import Probe
 from responder.runbooks.conditions import Condition
 from responder.runbooks.loading import load, load_tests, shipped
 from responder.templating import render
+from tests.makers import NOW, alert
 from tests.servers import Servers
 
 STACK = Path(__file__).parents[3] / "shared" / "kube-prometheus"
@@ -23,6 +26,8 @@ CATALOG = plugins.load(probes, Probe, "probe", dotted=True)  # type: ignore[type
 BOOK = load([shipped()], CATALOG, detectors.load())
 OURS = load([shipped() / "runbooks" / folder for folder in FOLDERS], CATALOG, detectors.load())
 TESTS = [test for test, _ in load_tests([shipped() / "tests" / folder for folder in FOLDERS])]
+SILENCE_SPEAKS = {"prometheus-down", "api-server-down"}
+"""Causes that may be concluded from a source that does not answer."""
 OTHER_DOMAINS = {"WebSocketFailures", "PostgresDown", "QueueBacklog", "CertificateExpiring", "HighResponseTime"}
 """Families of applications and databases; runbooks of their own answer them."""
 
@@ -163,3 +168,33 @@ def _queries(step: Step, labels: Mapping[str, str]) -> Iterator[str]:
 
 def _context(labels: Mapping[str, str]) -> dict[str, Any]:
     return {"labels": labels, "annotations": {}, "target": target_of(labels).model_dump(), "evidence": {}}
+
+
+def _answers(step: Step, how: str) -> Evidence:
+    """What a step may have seen: nothing that can be counted on."""
+    sample = Sample(labels={}, value=1.0)
+    shapes = {"kubernetes": KubernetesObjects(), "prometheus": Samples(query="q", at=NOW, samples=(sample,))}
+    shape = shapes.get(step.probe.partition(".")[0])
+    seen: dict[str, Any] = {"status": EvidenceStatus(how if how in ("error", "empty", "skipped") else "ok")}
+    if how in ("past", "within"):
+        seen |= {"value": 1.0, "breached": how == "past"}
+    if shape is not None and seen["status"] is EvidenceStatus.OK:
+        seen |= {"shape": shape.shape, "data": shape.model_dump(mode="json")}
+    return Evidence(id=step.id, probe=step.probe, summary=how, at=NOW, **seen)
+
+
+@pytest.mark.parametrize("how", ["past", "within", "bare", "empty", "skipped", "error"])
+@pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS)
+def test_no_rule_fails_whatever_was_seen(how: str, labels: Mapping[str, str]) -> None:
+    found, wrong = detectors.load(), []
+    for runbook in OURS.runbooks.values():
+        for name in sorted(_names(runbook)):
+            alerts = (alert(**{**labels, "alertname": name}),)
+            evidence = {step.id: _answers(step, how) for step in runbook.investigate}
+            case = detectors.Case(target_of(alerts[0].labels), alerts, NOW, NOW, evidence)
+            diagnosis = diagnose(case, runbook, found)
+            wrong += [f"{runbook.name}, {name}: {remark}" for remark in diagnosis.remarks]
+            guesses = {finding.cause for finding in diagnosis.findings} - SILENCE_SPEAKS
+            if how in ("error", "skipped") and guesses:
+                wrong.append(f"{runbook.name}, {name}: {guesses} of nothing")
+    assert not wrong, "\n".join(wrong)
