@@ -98,7 +98,7 @@ async def outside(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIt
             stack.push_async_callback(alertmanager.close)
         probes = plugins.load(responder.probes, Probe, "probe", dotted=True)
         detectors = responder.detectors.load()
-        rules = Rules([shipped(), *settings.rules], probes, detectors, metrics)
+        rules = Rules([shipped() / "runbooks", *settings.rules], probes, detectors, metrics)
         clusters: dict[str, Clients] = {}
         dialer = redis_client.Dialer(metrics, clock)
         stack.push_async_callback(dialer.close)
