@@ -1,6 +1,7 @@
 """What the options of sinks share: addresses, and secrets that are given or in a file."""
 
 import asyncio
+import base64
 from pathlib import Path
 from typing import Annotated
 
@@ -43,3 +44,8 @@ async def secret_of(secret: SecretStr | None, file: Path | None, option: str) ->
     if found := await secrets_of(secret, file):
         return found[0]
     raise Permanent(f"no credentials: set {option} or {option}_file", Reason.NOT_CONFIGURED)
+
+
+def basic(user: str, password: str) -> str:
+    """The value of `Authorization` for basic authentication (RFC 7617)."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
