@@ -37,10 +37,14 @@ class Listing:
     truncated: str = ""
 
 
+class Exists(Permanent):
+    """What should be created is there already."""
+
+
 class Kubernetes(Protocol):
     """One cluster, live or a snapshot. Resources are named as kubectl does: `pods`, `deployments.apps`.
 
-    The API server's discovery decides which version of a group is asked.
+    The API server's discovery decides which version of a group is asked. Probes only read; what writes are sinks.
     """
 
     name: str
@@ -70,6 +74,14 @@ class Kubernetes(Protocol):
         since: timedelta | None = None,
     ) -> str:
         """The end of a container's log, each line with its timestamp."""
+        ...
+
+    async def create(self, resource: str, body: Mapping[str, Any], *, namespace: str = "") -> dict[str, Any]:
+        """Make an object; raises Exists where one has its name, Permanent where nothing can be changed."""
+        ...
+
+    async def patch(self, resource: str, name: str, body: Mapping[str, Any], *, namespace: str = "") -> dict[str, Any]:
+        """Change the fields of an object (a merge patch); raises Permanent with Reason.NOT_FOUND."""
         ...
 
     async def version(self) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 from pydantic_core import from_json
 
+from responder.clients import Exists
 from responder.clients.answers import check, read_bounded, unreachable
 from responder.clock import Clock
 from responder.errors import Permanent, Reason, Temporary
@@ -23,6 +24,7 @@ RENEWED_AFTER = 30.0
 """Seconds that credentials are trusted before a 401 makes us load them again."""
 LARGEST_ANSWER = 64 * 1024 * 1024
 LARGE = 262_144
+MERGE = "application/merge-patch+json"
 
 
 class Expired(Permanent):
@@ -40,7 +42,7 @@ class _Connection:
 
 
 class ApiServer:
-    """Sends GET requests. The library is loaded with the first one, which keeps an idle service small.
+    """Sends requests. The library is loaded with the first one, which keeps an idle service small.
 
     Credentials are those of the kubeconfig (with its exec and token plugins) or of the pod's account. They
     are loaded again when the server refuses them, so that short-lived ones are renewed.
@@ -55,7 +57,17 @@ class ApiServer:
 
     async def json(self, path: str) -> dict[str, Any]:
         """The JSON object at a path; raises Temporary with Reason.BAD_ANSWER where there is something else."""
-        body = await self.get(path, LARGEST_ANSWER)
+        return await self._object(await self.get(path, LARGEST_ANSWER))
+
+    async def change(self, method: str, path: str, document: str) -> dict[str, Any]:
+        """POST an object, or PATCH one with what it shall have; raises Exists where the server answers 409."""
+        return await self._object(await self._renewed(method, path, LARGEST_ANSWER, document))
+
+    async def get(self, path: str, limit: int) -> bytes:
+        """The body at a path, at most `limit` bytes; raises Expired for a list that is gone."""
+        return await self._renewed("GET", path, limit)
+
+    async def _object(self, body: bytes) -> dict[str, Any]:
         try:
             answer = await asyncio.to_thread(from_json, body) if len(body) > LARGE else from_json(body)
         except ValueError:
@@ -64,28 +76,32 @@ class ApiServer:
             raise Temporary(f"{self.what} did not answer with a JSON object", Reason.BAD_ANSWER)
         return answer
 
-    async def get(self, path: str, limit: int) -> bytes:
-        """The body at a path, at most `limit` bytes; raises Expired for a list that is gone."""
+    async def _renewed(self, method: str, path: str, limit: int, document: str | None = None) -> bytes:
+        """The answer, with credentials loaded again where they were refused."""
         try:
-            return await self._ask(path, limit)
+            return await self._ask(method, path, limit, document)
         except Permanent as trouble:
             if trouble.reason is not Reason.UNAUTHORIZED or not await self._renew():
                 raise
-        return await self._ask(path, limit)
+        return await self._ask(method, path, limit, document)
 
     async def close(self) -> None:
         """Release connections."""
         if self._connection is not None:
             await self._connection.api.close()
 
-    async def _ask(self, path: str, limit: int) -> bytes:
+    async def _ask(self, method: str, path: str, limit: int, document: str | None) -> bytes:
         try:
             async with self._connected() as api:
                 headers: dict[str, str] = {"Accept": "application/json, */*", "User-Agent": "responder"}
+                if document is not None:
+                    headers["Content-Type"] = MERGE if method == "PATCH" else "application/json"
                 await api.update_params_for_auth(headers, [], ["BearerToken"])
                 rest = api.rest_client
-                async with rest.pool_manager.get(
+                async with rest.pool_manager.request(
+                    method,
                     api.configuration.host + path,
+                    data=document,
                     headers=headers,
                     proxy=rest.proxy,
                     server_hostname=rest.server_hostname,
@@ -103,6 +119,8 @@ class ApiServer:
         said, after = _status(body)
         if response.status == 410:
             raise Expired(f"{self.what} answered 410: {said}", Reason.NOT_FOUND)
+        if response.status == 409:
+            raise Exists(f"{self.what} answered 409: {redact(said)[:256]}", Reason.BAD_REQUEST)
         check(response.status, self.what, said, response.headers.get("Retry-After", after))
 
     @asynccontextmanager

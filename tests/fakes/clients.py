@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from responder.clients import Listing
+from responder.clients import Exists, Listing
 from responder.clients.selectors import by_fields, by_labels
 from responder.errors import Permanent, Reason, Trouble
 from responder.model.evidence import HttpAnswer, Sample, Series
@@ -82,6 +82,19 @@ class FakeKubernetes:
         if key not in self.logs:
             raise Permanent(f'pods "{pod}" not found', Reason.NOT_FOUND)
         return "".join(self.logs[key].splitlines(keepends=True)[-tail:])
+
+    async def create(self, resource: str, body: Mapping[str, Any], *, namespace: str = "") -> dict[str, Any]:
+        await self._told(f"create {resource}")
+        if any(one["kind"] == body["kind"] and one["metadata"] == body["metadata"] for one in self.objects):
+            raise Exists(f"{resource} {body['metadata']['name']} already exists", Reason.BAD_REQUEST)
+        self.objects.append(dict(body))
+        return self.objects[-1]
+
+    async def patch(self, resource: str, name: str, body: Mapping[str, Any], *, namespace: str = "") -> dict[str, Any]:
+        await self._told(f"patch {resource}")
+        found = await self.get(resource, name, namespace=namespace)
+        found |= body
+        return found
 
     async def version(self) -> str:
         await self._told("version")
