@@ -1,6 +1,5 @@
 """Any HTTP endpoint that takes JSON: the report as `GET /api/v1/incidents/{id}` returns it, or an event around it."""
 
-import asyncio
 import base64
 import binascii
 import hashlib
@@ -19,6 +18,7 @@ from responder.model.runbook import Duration
 from responder.sinks import Block, Medium, Preview, Sink
 from responder.sinks._cloudevents import Mode, encoded
 from responder.sinks._http import send
+from responder.sinks._options import secrets_of
 
 GONE = 410
 """Standard Webhooks: the receiver wants no more."""
@@ -71,7 +71,7 @@ class Webhook(Sink):
         """
         if self._gone:
             raise Permanent("the receiver answered 410: it wants no more; remove the sink", Reason.NOT_FOUND)
-        secrets, token = await asyncio.to_thread(self._read)
+        secrets, token = await self._credentials()
         seed = f"{message.key}\n{receipt}\n{message.digest}"
         number = "msg_" + hashlib.blake2b(seed.encode(), digest_size=16).hexdigest()
         headers = {name: value.get_secret_value() for name, value in self.headers.items()}
@@ -115,13 +115,12 @@ class Webhook(Sink):
             return encoded(message, number, text, self.mode)
         return {"Content-Type": "application/json"}, text
 
-    def _read(self) -> tuple[list[str], str]:
-        """Secrets and token as they are now; the files are read each time, so that they can be rotated."""
-        secrets = [self.secret.get_secret_value()] if self.secret else []
-        secrets += _lines(self.secret_file)
+    async def _credentials(self) -> tuple[list[str], str]:
+        """Secrets and token as they are now."""
+        secrets = await secrets_of(self.secret, self.secret_file)
         if bad := [secret for secret in secrets if not _decodes(secret)]:
             raise Permanent(f"{self.secret_file}: {len(bad)} secrets are not base64", Reason.NOT_CONFIGURED)
-        tokens = [self.token.get_secret_value()] if self.token else _lines(self.token_file)
+        tokens = await secrets_of(self.token, None if self.token else self.token_file)
         return secrets, tokens[0] if tokens else ""
 
 
@@ -138,18 +137,6 @@ def _signed(number: str, text: str, secrets: list[str]) -> dict[str, str]:
     if not secrets:
         return stamp
     return stamp | {"webhook-signature": " ".join(Signer(secret).sign(number, now, text) for secret in secrets)}
-
-
-def _lines(path: Path | None) -> list[str]:
-    if path is None:
-        return []
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise Permanent(f"{path} cannot be read: {error}", Reason.NOT_CONFIGURED) from None
-    if not any(lines):
-        raise Permanent(f"{path} is empty", Reason.NOT_CONFIGURED)
-    return [line for line in lines if line]
 
 
 def _decodes(secret: str) -> bool:
