@@ -40,7 +40,12 @@ def escaped(text: str) -> str:
 def body(message: Message, mark: str, most: int, measure: Callable[[str], int] = len) -> str:
     """The text of an issue: the parts of the finding, links, charts, and the mark. As many lines as fit."""
     end = "\n".join(_end(message, mark))
-    left = most - measure(end) - measure(f"\n\n{MORE}\n\n")
+    return f"{finding(message, most - measure(end) - 2, measure)}\n\n{end}"
+
+
+def finding(message: Message, most: int, measure: Callable[[str], int] = len) -> str:
+    """The parts of the finding: as many lines as fit."""
+    left = most - measure(f"\n\n{MORE}")
     lines: list[str] = []
     for line in _lines(message):
         left -= measure(line) + 1
@@ -48,7 +53,7 @@ def body(message: Message, mark: str, most: int, measure: Callable[[str], int] =
             lines += ["", MORE]
             break
         lines.append(line)
-    return "\n".join([*lines, "", end])
+    return "\n".join(lines)
 
 
 def news(message: Message) -> str:

@@ -46,6 +46,21 @@ async def secret_of(secret: SecretStr | None, file: Path | None, option: str) ->
     raise Permanent(f"no credentials: set {option} or {option}_file", Reason.NOT_CONFIGURED)
 
 
+def web_secret(url: SecretStr | None) -> SecretStr | None:
+    """Validates an address that is a secret, without showing it."""
+    if url is not None and not web_address(url.get_secret_value()):
+        raise ValueError("must be an address that starts with http:// or https://")
+    return url
+
+
+async def secret_address_of(url: SecretStr | None, file: Path | None) -> tuple[str, list[str]]:
+    """An address that is a secret, given or in a file, and what of it must not be shown."""
+    found = await secret_of(url, file, "url")
+    if not web_address(found):
+        raise Permanent("what url_file holds is no address", Reason.NOT_CONFIGURED)
+    return found, [found, *(part for part in found.split("/")[3:] if len(part) > 7)]
+
+
 def basic(user: str, password: str) -> str:
     """The value of `Authorization` for basic authentication (RFC 7617)."""
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()

@@ -7,12 +7,11 @@ from typing import Any
 
 from pydantic import Field, SecretStr, field_validator
 
-from responder.errors import Permanent, Reason
 from responder.model.message import Message
 from responder.model.runbook import Duration
 from responder.sinks import Medium, Preview, Sink
 from responder.sinks._http import send
-from responder.sinks._options import secret_of
+from responder.sinks._options import secret_address_of, web_secret
 from responder.sinks._paging import Standing, addresses, blocks, headline, text, wanted, words
 from responder.sinks._text import cut, first_line, web_address
 
@@ -27,12 +26,7 @@ class GrafanaOncall(Sink):
     url_file: Path | None = Field(None, description="a file that holds it")
     timeout: Duration = Field(timedelta(seconds=10), description="the longest that one request may take")
 
-    @field_validator("url")
-    @classmethod
-    def _http(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None and not web_address(url.get_secret_value()):
-            raise ValueError("must be an address that starts with http:// or https://")
-        return url
+    _http = field_validator("url")(web_secret)
 
     async def deliver(self, message: Message, receipt: str, medium: Medium) -> str:
         """Post what is new; the receipt is the `alert_uid` and what it was told last."""
@@ -53,10 +47,7 @@ class GrafanaOncall(Sink):
         )
 
     async def _post(self, medium: Medium, alert: dict[str, Any]) -> None:
-        url = await secret_of(self.url, self.url_file, "url")
-        if not web_address(url):
-            raise Permanent("what url_file holds is no address", Reason.NOT_CONFIGURED)
-        hidden = [url, *(part for part in url.split("/") if len(part) > 7)]
+        url, hidden = await secret_address_of(self.url, self.url_file)
         seconds = self.timeout.total_seconds()
         await send(medium.http, "POST", url, document=alert, timeout=seconds, secrets=hidden)
 

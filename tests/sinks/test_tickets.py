@@ -111,12 +111,11 @@ async def test_only_severities_that_are_wanted_get_one(fake: Fake, http: aiohttp
 async def test_a_ticket_of_which_nobody_heard_is_found_and_closed(
     fake: Fake, http: aiohttp.ClientSession, mode: Any
 ) -> None:
-    sink = fake.sink(when=["diagnosed"])
     fake.mode = mode
     with pytest.raises(Temporary):
-        await sink.deliver(message(), "", medium(http))
+        await fake.sink(when=["diagnosed"]).deliver(message(), "", medium(http))
     fake.mode = "ok"
-    await sink.deliver(resolved(), "", medium(http, doubtful=True))
+    await fake.sink(when=["diagnosed"]).deliver(resolved(), "", medium(http, doubtful=True))
     assert [ticket.open for ticket in fake.things()] == [False]
 
 

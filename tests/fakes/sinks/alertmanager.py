@@ -28,7 +28,7 @@ class Fake(fakes.sinks.Fake):
 
     def sink(self, **options: Any) -> Sink:
         given = {"name": "alerts", "urls": [self.url], "token": TOKEN, "announce": True}
-        return Alertmanager.model_validate({"timeout": fakes.sinks.TIMEOUT, **given, **options})
+        return Alertmanager.model_validate({"timeout": self.timeout, **given, **options})
 
     def burning(self) -> list[dict[str, str]]:
         """The labels of alerts that have not ended."""

@@ -31,7 +31,7 @@ class Fake(fakes.sinks.Fake):
 
     def sink(self, **options: Any) -> Sink:
         given = {"name": "issues", "token": TOKEN, "url": self.url, "project": "shop/ops"}
-        given |= {"when": ["announced", "diagnosed", "resolved"], "timeout": fakes.sinks.TIMEOUT}
+        given |= {"when": ["announced", "diagnosed", "resolved"], "timeout": self.timeout}
         return Gitlab.model_validate({**given, **options})
 
     def things(self) -> list[fakes.sinks.Thing]:

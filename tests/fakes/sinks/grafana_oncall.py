@@ -27,7 +27,7 @@ class Fake(fakes.sinks.Fake):
 
     def sink(self, **options: Any) -> Sink:
         given = {"name": "oncall", "url": f"{self.url}/integrations/v1/formatted_webhook/{TOKEN}/"}
-        return GrafanaOncall.model_validate({"timeout": fakes.sinks.TIMEOUT, **given, **options})
+        return GrafanaOncall.model_validate({"timeout": self.timeout, **given, **options})
 
     def things(self) -> list[fakes.sinks.Thing]:
         return [

@@ -51,7 +51,7 @@ class Fake(fakes.sinks.Fake):
 
     def sink(self, **options: Any) -> Sink:
         given = {"name": "tickets", "email": EMAIL, "token": TOKEN, "url": self.url, "project": "OPS"}
-        given |= {"when": ["announced", "diagnosed", "resolved"], "timeout": fakes.sinks.TIMEOUT}
+        given |= {"when": ["announced", "diagnosed", "resolved"], "timeout": self.timeout}
         return Jira.model_validate({**given, **options})
 
     def things(self) -> list[fakes.sinks.Thing]:

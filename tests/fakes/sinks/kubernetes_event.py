@@ -66,7 +66,7 @@ class Fake(fakes.sinks.Fake):
 
     def sink(self, **options: Any) -> Sink:
         file = FakeApiServer(url=self.url).kubeconfig(self._folder, token=TOKEN)
-        settings = KubernetesSettings.model_validate({"kubeconfig": file, "timeout": fakes.sinks.TIMEOUT})
+        settings = KubernetesSettings.model_validate({"kubeconfig": file, "timeout": self.timeout})
         self._clients.append(LiveKubernetes("", settings, Metrics(), SystemClock()))
         sink = Wired.model_validate({"name": "events", "announce": True, **options})
         sink._client = self._clients[-1]

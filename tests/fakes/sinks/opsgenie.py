@@ -58,7 +58,7 @@ class Fake(fakes.sinks.Fake):
         return (KEY,)
 
     def sink(self, **options: Any) -> Sink:
-        given = {"name": "genie", "api_key": KEY, "url": self.url, "timeout": fakes.sinks.TIMEOUT}
+        given = {"name": "genie", "api_key": KEY, "url": self.url, "timeout": self.timeout}
         return Opsgenie.model_validate({**given, **options})
 
     def things(self) -> list[fakes.sinks.Thing]:

@@ -42,7 +42,7 @@ class Fake(fakes.sinks.Fake):
         return (KEY,)
 
     def sink(self, **options: Any) -> Sink:
-        given = {"name": "pager", "routing_key": KEY, "url": self.url, "timeout": fakes.sinks.TIMEOUT}
+        given = {"name": "pager", "routing_key": KEY, "url": self.url, "timeout": self.timeout}
         return Pagerduty.model_validate({**given, **options})
 
     def things(self) -> list[fakes.sinks.Thing]:
