@@ -141,6 +141,12 @@ class Alertmanager(Protocol):
         """Alerts as `GET /api/v2/alerts` returns them, active and suppressed."""
         ...
 
+    async def silence(self, labels: Mapping[str, str], *, until: datetime, reason: str, by: str, mark: str) -> str:
+        """Silence the alerts with these labels until then; returns the silence's id. One with the same mark is
+        prolonged.
+        """
+        ...
+
     async def close(self) -> None:
         """Release connections."""
         ...
