@@ -15,7 +15,8 @@ from responder.model.message import Message
 from responder.sinks import Block
 from responder.sinks._text import clean, parts, web_address
 
-State = Literal["none", "triggered", "acknowledged", "resolved"]
+State = Literal["none", "triggered", "acknowledged", "resolving", "resolved"]
+"""`resolving`: an end was sent, and nobody heard yet whether it arrived."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,17 @@ class Standing:
         """After this was told."""
         return replace(self, state=state, revision=max(self.revision, revision(message)), words=words(message))
 
+    def ending(self, message: Message) -> "Standing":
+        """Before an end is sent: what burns again afterwards has to be told anew, whether the end arrived or not."""
+        return replace(self, state="resolving", revision=max(self.revision, revision(message)))
+
     def late(self, message: Message) -> bool:
         """Whether the message is older than the end that was told."""
-        return self.state == "resolved" and wanted(message) != "resolved" and revision(message) <= self.revision
+        return (
+            self.state in ("resolving", "resolved")
+            and wanted(message) != "resolved"
+            and revision(message) <= self.revision
+        )
 
     @property
     def open(self) -> bool:

@@ -21,8 +21,11 @@ from responder.sinks._paging import words
 
 LABEL = "responder"
 """The label that all of our tickets have."""
-State = Literal["open", "closed", "kept"]
-"""`kept` is a ticket that was opened when all was over: it is for what is left to do, and never closed by us."""
+State = Literal["open", "closed", "kept", "moving"]
+"""`kept` is a ticket that was opened when all was over: it is for what is left to do, and never closed by us.
+
+`moving`: it is being closed or reopened, and nobody heard yet whether that was done.
+"""
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -90,12 +93,16 @@ class Tickets(Sink):
         over = message.status is IncidentStatus.RESOLVED
         state = filed.state
         if state != "kept":
-            state = "closed" if over and self.close else "open" if not over else state
+            state = "closed" if over and self.close else "open" if not over or state == "moving" else state
         told = replace(filed, state=state, stage=message.stage, words=words(message))
         if told == filed:
             return filed
-        # people's own closing stands: the state is sent only where ours changes
-        await self._change(message, filed.name, state if state != filed.state else "kept", medium)
+        if state == filed.state:
+            # people's own closing stands: the state is sent only where ours changes
+            await self._change(message, filed.name, "kept", medium)
+        else:
+            await medium.keep(str(replace(filed, state="moving")))
+            await self._change(message, filed.name, state, medium)
         if told.stage != filed.stage:
             await self._comment(message, filed.name, medium)
         return told

@@ -58,6 +58,7 @@ class Opsgenie(Sink):
             return str(standing)
         if goal == "resolved":
             if standing.state != "resolved":
+                await medium.keep(str(standing.ending(message)))
                 note = cut(f"{first_line(message)}\n{headline(message)}", LONGEST_NOTE)
                 await self._act(medium, standing, "close", {"source": "Responder", "note": note})
             return str(standing.told("resolved", message))

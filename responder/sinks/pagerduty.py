@@ -56,6 +56,7 @@ class Pagerduty(Sink):
             return str(standing)
         if goal == "resolved":
             if standing.state != "resolved":
+                await medium.keep(str(standing.ending(message)))
                 await self._event(medium, key, {"event_action": "resolve", "dedup_key": standing.key})
             return str(standing.told("resolved", message))
         if not standing.open:

@@ -38,6 +38,7 @@ class SplunkOncall(Sink):
             return str(standing)
         if goal == "resolved":
             if standing.state != "resolved":
+                await medium.keep(str(standing.ending(message)))
                 await self._post(medium, _alert(message, "RECOVERY"))
             return str(standing.told("resolved", message))
         if not standing.open or standing.words != words(message):

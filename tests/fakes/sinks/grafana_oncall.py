@@ -50,9 +50,10 @@ class Fake(fakes.sinks.Fake):
         for name in ("image_url", "link_to_upstream_details"):
             if not alert.get(name, "https://").startswith(("http://", "https://")):
                 self.refuse(f"{name} {alert[name]}")
-        group = next((one for one in self.groups if one[0]["alert_uid"] == alert["alert_uid"]), None)
-        if group and group[-1]["state"] != "ok":
+        same = [one for one in self.groups if one[0]["alert_uid"] == alert["alert_uid"]]
+        group = next((one for one in same if one[-1]["state"] != "ok"), None)
+        if group:
             group.append(alert)
-        else:
+        elif alert["state"] != "ok":
             self.groups.append([alert])
         return web.Response(text="Ok.")
