@@ -63,21 +63,10 @@ _PHRASES: Mapping[FailureKind, tuple[str, ...]] = {
         r"max(?:imum)? number of clients reached",
         r"ER_CON_COUNT",
         r"remaining connection slots are reserved",
+        r"\b53300\b",
         r"max_user_connections",
         r"too many open connections",
         r"error 1040\b",
-    ),
-    FailureKind.POOL_EXHAUSTED: (
-        r"connection is not available, request timed out",
-        r"pool (?:is )?exhausted",
-        r"unable to acquire (?:a )?connection",
-        r"timeout (?:exceeded )?(?:when|while|waiting) (?:trying to )?(?:acquir|for idle|for (?:a )?connection)",
-        r"QueuePool limit",
-        r"could not get a (?:resource|jdbc connection)",
-        r"failed to obtain jdbc connection",
-        r"connection pool (?:is )?full",
-        r"resource pool exhausted",
-        r"pool error timeout",
     ),
     FailureKind.READ_ONLY: (
         r"(?:read-only|super-read-only|innodb_read_only)\b.{0,60}option",
@@ -89,17 +78,18 @@ _PHRASES: Mapping[FailureKind, tuple[str, ...]] = {
         r"ER_OPTION_PREVENTS_STATEMENT",
         r"error 1290\b",
         r"error 1836\b",
-        r"not (?:master|primary)\b.{0,30}(?:write|notwritable)",
+        r"\bnot (?:master|primary)\b",
         r"NotWritablePrimary",
+        r"\b25006\b",
     ),
-    FailureKind.READ_ONLY_FILES: (r"read-only file system", r"EROFS"),
+    FailureKind.READ_ONLY_FILES: (r"read-only file system", r"\bEROFS\b"),
     FailureKind.AUTHENTICATION: (
         r"access denied for user",
         r"password authentication failed",
         r"authentication (?:failed|failure|error)",
         r"auth(?:entication)? failed",
-        r"NOAUTH",
-        r"WRONGPASS",
+        r"\bNOAUTH\b",
+        r"\bWRONGPASS\b",
         r"invalid (?:username|password|credentials|user name)",
         r"ER_ACCESS_DENIED",
         r'role "[^"]*" does not exist',
@@ -110,7 +100,10 @@ _PHRASES: Mapping[FailureKind, tuple[str, ...]] = {
         r"SASL.{0,40}fail",
         r"code = Unauthenticated",
         r"status_?code\.UNAUTHENTICATED",
-        r"bad credentials",
+        r"ACCESS_REFUSED",
+        r"\b28P01\b",
+        r"Exception authenticating MongoCredential",
+        r"is not allowed to connect to this (?:MySQL|MariaDB) server",
     ),
     FailureKind.NO_SUCH_DATABASE: (
         r"unknown database",
@@ -120,13 +113,12 @@ _PHRASES: Mapping[FailureKind, tuple[str, ...]] = {
     ),
     FailureKind.NO_SUCH_HOST: (
         r"no such host",
-        r"NXDOMAIN",
+        r"\bNXDOMAIN\b",
         r"name or service not known",
         r"temporary failure in name resolution",
-        r"could not resolve host",
-        r"getaddrinfo",
-        r"ENOTFOUND",
-        r"EAI_AGAIN",
+        r"\bgetaddrinfo\b",
+        r"\bENOTFOUND\b",
+        r"\bEAI_AGAIN\b",
         r"unknownhost",
         r"unknown host",
         r"nodename nor servname",
@@ -134,10 +126,10 @@ _PHRASES: Mapping[FailureKind, tuple[str, ...]] = {
         r"name does not resolve",
         r"name resolution fail",
         r"dns resolution fail",
-        r"failed to resolve",
+        r"(?:failed to|unable to|cannot|can't|could not|couldn't) resolve (?:the )?"
+        r"(?:host|name|address|dns|domain|endpoint|server|['\"])",
         r"domain name not found",
-        r"unable to resolve",
-        r"couldn't resolve",
+        r"UnresolvedAddressException",
         r"unknown mysql server host",
         r"could not translate host name",
         r"no address associated with hostname",
@@ -178,14 +170,14 @@ _PHRASES: Mapping[FailureKind, tuple[str, ...]] = {
         r"unexpected packet",
         r"malformed (?:communication )?packet",
         r"bad handshake",
-        r"preface",
+        r"\bpreface\b",
         r"invalid character .{0,20}looking for beginning",
         r"invalid request from",
         r"Communications protocol violation",
     ),
     FailureKind.ADDRESS_IN_USE: (
         r"address already in use",
-        r"EADDRINUSE",
+        r"\bEADDRINUSE\b",
         r"port \d+ (?:was |is )?already in use",
         r"only one usage of each socket",
     ),
@@ -193,10 +185,10 @@ _PHRASES: Mapping[FailureKind, tuple[str, ...]] = {
         r"OutOfMemoryError",
         r"out of memory",
         r"cannot allocate memory",
-        r"ENOMEM",
+        r"\bENOMEM\b",
         r"heap limit",
         r"Java heap space",
-        r"MemoryError",
+        r"\bMemoryError\b",
         r"std::bad_alloc",
         r"GC overhead limit",
         r"OOM command not allowed",
@@ -204,20 +196,19 @@ _PHRASES: Mapping[FailureKind, tuple[str, ...]] = {
     ),
     FailureKind.DISK_FULL: (
         r"no space left on device",
-        r"ENOSPC",
+        r"\bENOSPC\b",
         r"disk (?:is )?full",
         r"disk quota exceeded",
         r"could not extend file",
     ),
-    FailureKind.TOO_MANY_FILES: (r"too many open files", r"EMFILE", r"ENFILE"),
+    FailureKind.TOO_MANY_FILES: (r"too many open files", r"\bEMFILE\b", r"\bENFILE\b"),
     FailureKind.EXEC_FORMAT: (r"exec format error",),
     FailureKind.PERMISSION: (
         r"permission denied",
-        r"EACCES",
-        r"EPERM",
+        r"\bEACCES\b",
+        r"\bEPERM\b",
         r"operation not permitted",
-        r"access is denied",
-        r"AccessDeniedException",
+        r"java\.nio\.file\.AccessDeniedException",
         r"PermissionError",
         r"not writable",
         r"read access denied",
@@ -231,7 +222,7 @@ _PHRASES: Mapping[FailureKind, tuple[str, ...]] = {
     ),
     FailureKind.MISSING_FILE: (
         r"no such file or directory",
-        r"ENOENT",
+        r"\bENOENT\b",
         r"FileNotFound",
         r"cannot find module",
         r"module not found",
@@ -243,7 +234,7 @@ _PHRASES: Mapping[FailureKind, tuple[str, ...]] = {
     ),
     FailureKind.REFUSED: (
         r"connection refused",
-        r"ECONNREFUSED",
+        r"\bECONNREFUSED\b",
         r"actively refused",
         r"connect: refused",
         r"failed to connect to server \[ECONN",
@@ -252,16 +243,27 @@ _PHRASES: Mapping[FailureKind, tuple[str, ...]] = {
         r"no route to host",
         r"network is unreachable",
         r"host is unreachable",
-        r"EHOSTUNREACH",
-        r"ENETUNREACH",
+        r"\bEHOSTUNREACH\b",
+        r"\bENETUNREACH\b",
         r"NoRouteToHost",
         r"host unreachable",
     ),
+    FailureKind.POOL_EXHAUSTED: (
+        r"connection is not available, request timed out",
+        r"pool (?:is )?exhausted",
+        r"unable to acquire (?:a )?connection",
+        r"timeout (?:exceeded )?(?:when|while|waiting) (?:trying to )?(?:acquir|for idle|for (?:a )?connection)",
+        r"QueuePool limit",
+        r"could not get a resource",
+        r"connection pool (?:is )?full",
+        r"resource pool exhausted",
+        r"pool error timeout",
+    ),
     FailureKind.RESET: (
         r"connection reset",
-        r"ECONNRESET",
+        r"\bECONNRESET\b",
         r"broken pipe",
-        r"EPIPE",
+        r"\bEPIPE\b",
         r"connection (?:was )?closed",
         r"socket hang up",
         r"unexpected EOF",
@@ -279,7 +281,7 @@ _PHRASES: Mapping[FailureKind, tuple[str, ...]] = {
     FailureKind.TIMED_OUT: (
         r"timed[ -]?out",
         r"i/o timeout",
-        r"ETIMEDOUT",
+        r"\bETIMEDOUT\b",
         r"timeout(?:exception|error)?\b.{0,40}(?:exceeded|expired|reached|waiting|after|connect)",
         r"TimeoutException",
         r"TimeoutError",
@@ -306,6 +308,8 @@ _PHRASES: Mapping[FailureKind, tuple[str, ...]] = {
         r"No servers? (?:available|were found)",
         r"service unavailable",
         r"load balancer does not (?:have|contain) an? (?:available|instance)",
+        r"(?:failed to obtain|could not (?:get|open)) (?:a )?jdbc connection",
+        r"unable to find instance for",
     ),
     FailureKind.SERVER_ERROR: (
         r"\b(?:500|502) (?:internal|bad gateway)",
@@ -322,11 +326,16 @@ LONGEST = 4000
 """Characters of a text that are looked at."""
 
 
+WITHIN = " ← "
+"""Stands between a root cause and what it made fail, as `model.logs` writes a trace on one line."""
+
+
 def failure(text: str) -> Failure | None:
-    """The failure that a text reports, or None."""
+    """The failure that a text reports, or None. Of a trace the root cause counts."""
     text = text[:LONGEST]
     if not _ANY.search(text):
         return None
-    kind = next(kind for kind, pattern in _KINDS if pattern.search(text))
+    root = text.partition(WITHIN)[0]
+    said = (kind for part in (root, text) for kind, pattern in _KINDS if pattern.search(part))
     host, port = peer(text)
-    return Failure(kind, text, host, port)
+    return Failure(next(said), text, host, port)
