@@ -8,16 +8,18 @@ from functools import cached_property
 
 from responder.model.evidence import ContainerLog, Logs
 from responder.model.failures import Failure, failure
-from responder.model.graph import Address, Graph, declared_ports
+from responder.model.graph import Graph, declared_ports
 from responder.model.kubernetes import Object, Pod, mapping, mappings, time, whole
 from responder.model.picture import Picture
 from responder.model.subject import Subject, Target
+from responder.model.told import Address, environment
 
 _LISTENING = re.compile(
     r"(?:listen(?:ing|s)?|start(?:ed|ing)?|serving|bound|running|ready|accept(?:ing)?)\b.{0,60}?"
     r"(?:\bport\(?s?\)?\s*[:=]?\s*|:|\bon\s+)(?P<port>\d{2,5})\b(?!\.\d)",
     re.IGNORECASE,
 )
+_SERVER_PORT_FLAG = re.compile(r"(?:-D|--)(?:server\.)?(?:http-?)?port[= ](?P<port>\d{2,5})\b")
 _SERVER_PORT_VARIABLES = ("PORT", "SERVER_PORT", "HTTP_PORT", "GRPC_PORT", "LISTEN_PORT", "APP_PORT", "SERVICE_PORT")
 
 
@@ -130,13 +132,29 @@ class Scene:
 
     def known_ports(self, workload: Object) -> frozenset[int]:
         """The ports that it declares, is told in its environment, or says in its log that it listens on."""
-        told = {
+        found = {*declared_ports(workload.template_containers), *self.said_ports(workload)}
+        for container in workload.template_containers:
+            variables = environment(self.picture, workload, container)
+            words = container.spec.get("args") or container.spec.get("command")
+            texts = [*(value for value, _ in variables.values()), *map(str, words if isinstance(words, list) else [])]
+            found |= {
+                port
+                for name, (value, _) in variables.items()
+                if name in _SERVER_PORT_VARIABLES and (port := whole(value)) is not None
+            }
+            found |= {int(match["port"]) for text in texts for match in _SERVER_PORT_FLAG.finditer(text)}
+        return frozenset(found | self._asked_with_success(workload))
+
+    def _asked_with_success(self, workload: Object) -> set[int]:
+        """The ports at which its readiness probes find its ready pods."""
+        return {
             port
-            for container in workload.template_containers
-            for name, value in container.environment.items()
-            if name in _SERVER_PORT_VARIABLES and (port := whole(value)) is not None
+            for pod in self.graph.pods_of(workload)
+            if pod.ready
+            for container in pod.containers
+            for kind in ("httpGet", "tcpSocket", "grpc")
+            if (port := whole(mapping(mapping(container.spec.get("readinessProbe")).get(kind)).get("port"))) is not None
         }
-        return frozenset(declared_ports(workload.template_containers)) | told | self.said_ports(workload)
 
     def absent_services(self) -> Sequence[tuple[str, Object, Sequence[Address]]]:
         """Names that callers have in their environment, that a workload bears, and for which no service exists."""

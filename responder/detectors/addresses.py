@@ -9,9 +9,9 @@ from responder.detectors._scene import Complaint, Scene
 from responder.detectors._writing import CERTAIN, LIKELY, POSSIBLE, because, found, listed, plural, quote
 from responder.model.failures import FailureKind
 from responder.model.finding import Because, Cause, Cleared, Confidence, Finding
-from responder.model.graph import Address
 from responder.model.kubernetes import Object, mapping, mappings, whole
 from responder.model.subject import Subject
+from responder.model.told import Address
 
 _REFERENCE = "https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/"
 ADDRESS = Cause(

@@ -11,9 +11,9 @@ from responder.detectors._scene import Complaint, Scene
 from responder.detectors._writing import CERTAIN, LIKELY, POSSIBLE, because, found, listed, plural, quote
 from responder.model.failures import FailureKind
 from responder.model.finding import Because, Cause, Cleared, Finding
-from responder.model.graph import Address
 from responder.model.kubernetes import Object, mappings, whole
 from responder.model.subject import Subject
+from responder.model.told import Address
 
 
 def _cause(slug: str, title: str, meaning: str, confirm: str, fix: str, *, generic: bool = False) -> Cause:
