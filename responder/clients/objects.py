@@ -35,10 +35,9 @@ def pruned(item: Mapping[str, Any], version: str, kind: str) -> dict[str, Any]:
     """
     found = {"apiVersion": version, "kind": kind, **item}
     metadata = dict(found.get("metadata") or {})
-    if managers := metadata.pop("managedFields", None):
-        metadata["managers"] = [
-            found for entry in managers if isinstance(entry, Mapping) and (found := _manager(entry))
-        ]
+    owners = metadata.pop("managedFields", None) or ()
+    if managers := list(filter(None, (_manager(entry) for entry in owners if isinstance(entry, Mapping)))):
+        metadata["managers"] = managers
     annotations = dict(metadata.get("annotations") or {})
     if annotations.pop("kubectl.kubernetes.io/last-applied-configuration", None) is not None:
         metadata["annotations"] = annotations

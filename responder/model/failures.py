@@ -55,6 +55,7 @@ class Failure:
 
 
 _SETTING = r"\b(?:environment variable|env(?: var)?|setting|configuration|config|property)\b"
+_CANNOT = r"(?:failed to|unable to|cannot|can't|could not|couldn't)"
 # The first that fits counts: what is more specific stands first.
 _PHRASES: Mapping[FailureKind, tuple[str, ...]] = {
     FailureKind.TOO_MANY_CONNECTIONS: (
@@ -126,8 +127,7 @@ _PHRASES: Mapping[FailureKind, tuple[str, ...]] = {
         r"name does not resolve",
         r"name resolution fail",
         r"dns resolution fail",
-        r"(?:failed to|unable to|cannot|can't|could not|couldn't) resolve (?:the )?"
-        r"(?:host|name|address|dns|domain|endpoint|server|['\"])",
+        rf"{_CANNOT} resolve (?:the )?(?:host|name|address|dns|domain|endpoint|server|['\"])",
         r"domain name not found",
         r"UnresolvedAddressException",
         r"unknown mysql server host",

@@ -41,8 +41,8 @@ _PYTHON_END = re.compile(r"^(?:[A-Za-z_][\w.]*)(?::\s|$)")
 
 _JAVA_FRAME = re.compile(r"^\s+at [\w$.<>/@]+\(|^\s*\.\.\. \d+ (?:more|common)|^\s*(?:Caused by|Suppressed): ")
 _EXCEPTION = re.compile(
-    r"^(?:Caused by: |Exception in thread \".{1,80}?\" )?(?:[a-z_][\w$]*\.)+[A-Z][\w$]*(?:Exception|Error|Failure|Throwable)"
-    r"\b(?=[:;\s]|$)"
+    r"^(?:Caused by: |Exception in thread \".{1,80}?\" )?(?:[a-z_][\w$]*\.)+"
+    r"[A-Z][\w$]*(?:Exception|Error|Failure|Throwable)\b(?=[:;\s]|$)"
 )
 LONGEST_MESSAGE = 8
 """Lines between an exception's name and its frames."""
@@ -51,8 +51,8 @@ _BARE = re.compile(
     r"|UnresolvedAddress|Timeout|IO|AnnotatedConnect)\w*Exception\b"
 )
 _NAMES_PEER = re.compile(
-    r"mysql|mariadb|communications link failure|postgres|PSQLException|mongo|redis|lettuce|jedis|rabbit|amqp|kafka|nacos"
-    r"|eureka|elastic|HikariPool|JDBC|I/O error on|https?://",
+    r"mysql|mariadb|communications link failure|postgres|PSQLException|mongo|redis|lettuce|jedis|rabbit|amqp|kafka"
+    r"|nacos|eureka|elastic|HikariPool|JDBC|I/O error on|https?://",
     re.IGNORECASE,
 )
 LONGEST_OUTER = 400

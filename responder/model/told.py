@@ -1,4 +1,4 @@
-"""What a workload is told: its environment with config maps filled in, its arguments, the files of mounted config maps."""
+"""What a workload is told: its environment, its arguments, the files that config maps give it."""
 
 import re
 from collections.abc import Iterator, Mapping
