@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 
 from responder.model.evidence import ContainerLog, Logs
@@ -21,6 +21,10 @@ _LISTENING = re.compile(
 )
 _SERVER_PORT_FLAG = re.compile(r"(?:-D|--)(?:server\.)?(?:http-?)?port[= ](?P<port>\d{2,5})\b")
 _SERVER_PORT_VARIABLES = ("PORT", "SERVER_PORT", "HTTP_PORT", "GRPC_PORT", "LISTEN_PORT", "APP_PORT", "SERVICE_PORT")
+
+
+STALE = timedelta(minutes=15)
+"""An alert fires minutes after its cause: rules wait and evaluate over windows."""
 
 
 @dataclass(frozen=True)
@@ -111,8 +115,14 @@ class Scene:
             for evidence, log in self.logs
             if log.namespace == self.namespace and log.pod in by_name
             for group in log.groups
-            if (failed := failure(group.example))
+            if not self._over(by_name[log.pod], group.last) and (failed := failure(group.example))
         ]
+
+    def _over(self, pod: Pod, last: datetime | None) -> bool:
+        """Whether a pod that is well said it last too long before the trouble began: programs complain while others
+        start, and never again.
+        """
+        return pod.ready and last is not None and self.started_at - last > STALE
 
     @cached_property
     def _listening(self) -> Mapping[str, frozenset[int]]:

@@ -16,7 +16,7 @@ LONGEST_TEXT = 1_000_000
 
 _KEY = (
     r"ur[il]s?|hosts?|host_?names?|addr|address(?:es)?|servers?|ports?|endpoints?|brokers?|upstreams?|listen|location"
-    r"|proxy_pass|routes?|predicates?|paths?|match|id|services?|max[_-]?connections?|(?:super|innodb|transaction)?_?-?read"
+    r"|proxy_pass|routes?|predicates?|paths?|patterns?|args|prefix|match|id|services?|service-?id|max[_-]?connections?|(?:super|innodb|transaction)?_?-?read"
     r"[_-]?only|jdbc|datasource|forward|rewrite|template|rcode|answer|fallthrough|resolver|context_?-?path"
 )
 _NAMED = re.compile(rf"(?:^|[\s_.\-\]\"'{{,])(?:{_KEY})[\"']?(?:\[\d+\])?\s*(?:[:=\s{{]|$)", re.IGNORECASE)
