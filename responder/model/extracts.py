@@ -21,7 +21,7 @@ _KEY = (
 )
 _NAMED = re.compile(rf"(?:^|[\s_.\-\]\"'{{,])(?:{_KEY})[\"']?(?:\[\d+\])?\s*(?:[:=\s{{]|$)", re.IGNORECASE)
 _NAME = re.compile(rf"(?:^|[_.-])(?:{_KEY})$", re.IGNORECASE)
-_PLACE = re.compile(r"://|\bPath=|(?:^|[\s=\"'@/])[A-Za-z][A-Za-z0-9.-]*:\d{2,5}\b")
+_PLACE = re.compile(r"://|^\s*\d{1,3}(?:\.\d{1,3}){3}\s|\bPath=|(?:^|[\s=\"'@/])[A-Za-z][A-Za-z0-9.-]*:\d{2,5}\b")
 _STRUCTURE = re.compile(r"\s*(?:- )?[\w.\[\]-]+:\s*$|\s*[\[\]{}]+,?\s*$")
 
 

@@ -75,6 +75,7 @@ def _questions(namespace: str) -> list[Question]:
         questions.append(Question("events", fields="type!=Normal"))
     if namespace != SYSTEM:
         questions.append(Question("pods", SYSTEM))
+        questions.append(Question("configmaps", SYSTEM, fields="metadata.name=coredns", welcome=True))
     return questions
 
 
