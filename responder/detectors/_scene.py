@@ -122,7 +122,11 @@ class Scene:
         """Whether a pod that is well said it last too long before the trouble began: programs complain while others
         start, and never again.
         """
-        return pod.ready and last is not None and self.started_at - last > STALE
+        if not pod.ready or last is None:
+            return False
+        asked = any(container.spec.get("readinessProbe") for container in pod.containers)
+        since = time(mapping(pod.conditions.get("Ready")).get("lastTransitionTime")) if asked else None
+        return self.started_at - last > STALE or (since is not None and last < since)
 
     @cached_property
     def _listening(self) -> Mapping[str, frozenset[int]]:

@@ -1,6 +1,7 @@
 """`kubernetes.logs`: what containers wrote, now and before their last restart; error lines grouped."""
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,11 @@ _CUT = 1024 * 1024
 """A log of so many bytes may have been cut to fit."""
 _LISTED = 6
 _PATIENCE = 0.8
+_ENDED_FIRST = 4
+_CENTRAL = re.compile(
+    r"(?:^|[/-])(?:mysql|mariadb|percona|postgres\w*|mongo\w*|redis|valkey|rabbitmq|kafka|nacos|consul|eureka"
+    r"|gateway|ingress|nginx|haproxy|envoy|traefik|kong|zuul|frontend)(?:[-:@/]|$)"
+)
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,7 @@ class KubernetesLogs(Probe):
             pods = [pod for pod in pods if unhealthy(pod) or restarts(pod)]
         chosen = self._chosen(pods)
         there = [item for pod in chosen for item in self._wanted(pod)]
-        wanted = there[: self.max_logs]
+        wanted = _most_telling(chosen, there)[: self.max_logs]
         patience = inquiry.seconds * _PATIENCE
         async with asyncio.TaskGroup() as tasks:
             reading = [tasks.create_task(self._read(clients.kubernetes, namespace, item, patience)) for item in wanted]
@@ -192,6 +198,26 @@ class KubernetesLogs(Probe):
             yield f"{cut_off} more logs were not read"
         if cut := sum(log.truncated for log in logs):
             yield f"of {cut} logs there is more than the last {self.tail} lines read and {KEPT_LINES} kept"
+
+
+def _most_telling(pods: Sequence[Pod], wanted: Sequence[_Wanted]) -> Sequence[_Wanted]:
+    """Logs in the order in which they tell most: of what is unwell; some of what was restarted and is well again;
+    of servers that many call and gateways that call many; of others the newest.
+    """
+    places = {pod.name: (place, pod) for place, pod in enumerate(pods)}
+    ended = [item for item in wanted if item.previous and not unhealthy(places[item.pod][1])]
+
+    def rank(item: _Wanted) -> tuple[int, float, int]:
+        place, pod = places[item.pod]
+        if unhealthy(pod):
+            return 0, 0.0, place
+        if item.previous:
+            return (1 if item in ended[:_ENDED_FIRST] else 4), 0.0, place
+        born = pod.created.timestamp() if pod.created else 0.0
+        central = any(_CENTRAL.search(text) for text in (pod.name, *(container.image for container in pod.containers)))
+        return (2 if central else 3), -born, place
+
+    return sorted(wanted, key=rank)
 
 
 def _completed(container: Container) -> bool:
