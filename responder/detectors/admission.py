@@ -144,9 +144,10 @@ def _refusals(scene: Scene) -> Iterator[Refusal]:
     """One for each workload that lacks pods now: what was refused once and is there since does not count."""
     for workload in scene.graph.workloads:
         pods = scene.graph.pods_of(workload)
-        if len(pods) >= scene.desired(workload):
-            continue
         condition = mapping(workload.conditions.get("ReplicaFailure"))
+        # while a rollout is refused, the pods of the old template may be all there
+        if len(pods) >= scene.desired(workload) and not (condition.get("status") == "True" and scene.desired(workload)):
+            continue
         if condition.get("status") == "True" and condition.get("message"):
             yield Refusal(workload, str(condition["message"]), workload)
             continue
@@ -175,6 +176,8 @@ def _explain(scene: Scene, refusal: Refusal) -> Finding:
     reason = because(f"{workload.subject}: {quote(message)}", refusal.source)
     missing = scene.desired(workload) - len(scene.graph.pods_of(workload))
     effect = f"{workload.subject} lacks {missing} of {scene.desired(workload)} pods"
+    if missing <= 0:
+        effect = f"{workload.subject} gets no pods of its new template"
     if exceeded := _EXCEEDED.search(message):
         return _exceeded(scene, workload, exceeded, reason, effect)
     if account := _NO_ACCOUNT.search(message):

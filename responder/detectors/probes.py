@@ -7,6 +7,7 @@ the events (kubernetes/kubernetes, pkg/probe), and by whether another probe of t
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from responder.detectors import Case
@@ -65,6 +66,11 @@ _STATUS = re.compile(r"HTTP probe failed with statuscode: (\d{3})")
 _NO_COMMAND = re.compile(
     r"executable file not found|no such file or directory|not found in \$PATH|exec format", re.IGNORECASE
 )
+_NO_GRPC = re.compile(r"failed to connect service|code = Unavailable|deadline exceeded", re.IGNORECASE)
+_HANDLERS = ("httpGet", "grpc", "tcpSocket", "exec")
+START = timedelta(minutes=3)
+"""Servers on a virtual machine take minutes until they serve."""
+FEW = 3
 _REWRITTEN = ("/app-health/", "/healthz/ready")
 SLACK = 15.0
 """Seconds that a container's end may be later than its probe's verdict, beside the grace period."""
@@ -173,7 +179,7 @@ def _specs(scene: Scene, pod: Pod, container: Container) -> tuple[Mapping[str, A
 
 
 def _handler(spec: Mapping[str, Any], container: Container) -> Handler | None:
-    for kind in ("httpGet", "grpc", "tcpSocket", "exec"):
+    for kind in _HANDLERS:
         if kind in spec:
             asked = mapping(spec[kind])
             port = asked.get("port")
@@ -269,14 +275,41 @@ def _fault(suspect: Suspect) -> tuple[str, list[Because], Confidence]:
         return "port", [because(f"the container listens on {ports}, not on {handler.port}", pod)], CERTAIN
     if _NOT_THAT_PROTOCOL.search(words):
         return "protocol", _other(suspect), CERTAIN
+    unlike = _unlike_siblings(suspect)
     if status and not suspect.rewritten:
-        return _by_status(status)
+        fault, why, sure = _by_status(status)
+        return ("protocol", unlike, LIKELY) if unlike and fault == "path" else (fault, why, sure)
+    if handler.kind == "grpc" and _NO_GRPC.search(words) and unlike and handler.port in suspect.known:
+        return "protocol", unlike, LIKELY
     if _too_early(suspect):
         budget = _seconds(suspect.spec, "initialDelaySeconds", 0) + _patience(suspect.spec)
         return "timing", [because(f"it allows {budget:g} s from the start of the container", pod)], LIKELY
     if _differs(suspect):
         return "protocol", _other(suspect), LIKELY
-    return ("failing", [], LIKELY) if suspect.events else ("", [], LIKELY)
+    return ("failing", [], LIKELY) if suspect.events and not _starting(suspect) else ("", [], LIKELY)
+
+
+def _starting(suspect: Suspect) -> bool:
+    """Whether the container has run for so short a time that it may not have begun to serve."""
+    started = time(suspect.container.running.get("startedAt"))
+    return started is not None and suspect.scene.now - started < START
+
+
+def _unlike_siblings(suspect: Suspect) -> list[Because]:
+    """What shows that the other workloads are asked in another way, all in the same; empty where they are not."""
+    own = suspect.scene.picture.workload(suspect.pod)
+    kinds = [
+        kind
+        for workload in suspect.scene.graph.workloads
+        if workload is not own
+        for container in workload.template_containers
+        for kind in _HANDLERS
+        if kind in mapping(container.spec.get(f"{suspect.kind}Probe"))
+    ]
+    if len(kinds) < FEW or suspect.handler.kind in kinds or len(set(kinds)) > 1:
+        return []
+    text = f"the {suspect.kind} probes of {len(kinds)} other containers ask with {kinds[0]}"
+    return [because(text, *suspect.scene.graph.workloads[:1])]
 
 
 def _answers(suspect: Suspect, status: list[int]) -> bool:
