@@ -13,6 +13,16 @@ from responder.model.evidence import HttpAnswer, Sample, Series
 
 KINDS = {
     "pods": "Pod",
+    "services": "Service",
+    "endpoints": "Endpoints",
+    "configmaps": "ConfigMap",
+    "secrets": "Secret",
+    "persistentvolumeclaims": "PersistentVolumeClaim",
+    "persistentvolumes": "PersistentVolume",
+    "storageclasses.storage.k8s.io": "StorageClass",
+    "serviceaccounts": "ServiceAccount",
+    "resourcequotas": "ResourceQuota",
+    "ingresses.networking.k8s.io": "Ingress",
     "events": "Event",
     "nodes": "Node",
     "deployments.apps": "Deployment",

@@ -1,0 +1,572 @@
+"""The system as the API server and the kubelets tell it, when it is well; and what can be done to it."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from tests.insurer import lines
+from tests.makers import NOW
+
+Raw = dict[str, Any]
+BUSINESS = (
+    "policy", "claim", "quote", "customer", "customer-contact", "broker", "broker-commission", "premium", "payment",
+    "payment-refund", "invoice", "document", "document-template", "mail", "sms", "audit", "risk", "risk-score", "tariff",
+    "tariff2", "fraud", "reinsurance", "partner", "product", "product-catalog", "rating", "user", "auth", "role", "report",
+    "statistic", "schedule", "calendar", "address", "geo", "vehicle", "admin-policy", "admin-user",
+)  # fmt: skip
+BORN = NOW - timedelta(minutes=40)
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a system is set up: names, ports, where the settings live."""
+
+    prefix: str = "ins-"
+    suffix: str = "-service"
+    namespace: str = "insurance"
+    shared_port: bool = True
+    """All services on 8080, or each on its own port."""
+    settings: str = "env"
+    """Where the address of the database is: env, secret, config-map."""
+    headless_database: bool = False
+
+    def name(self, core: str) -> str:
+        return f"{self.prefix}{core}{self.suffix}"
+
+    def port(self, core: str) -> int:
+        return 8080 if self.shared_port else 12000 + BUSINESS.index(core)
+
+
+def stamp(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass
+class System:
+    """Objects by kind and name, and logs by `pod/container[:previous]` as (seconds before now, line)."""
+
+    style: Style
+    objects: dict[tuple[str, str], Raw] = field(default_factory=dict)
+    events: list[Raw] = field(default_factory=list)
+    logs: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def namespace(self) -> str:
+        return self.style.namespace
+
+    def copy(self) -> "System":
+        return copy.deepcopy(self)
+
+    def get(self, kind: str, name: str) -> Raw:
+        return self.objects[kind, name]
+
+    def all(self) -> list[Raw]:
+        return [*self.objects.values(), *self.events]
+
+    def add(self, kind: str, name: str, namespace: str | None = None, version: str = "v1", **content: Any) -> Raw:
+        """An object, by its kind and name."""
+        metadata = {"name": name, "uid": f"{kind}-{name}", "creationTimestamp": stamp(BORN)}
+        space = self.namespace if namespace is None else namespace
+        if space:
+            metadata["namespace"] = space
+        metadata |= content.pop("metadata", {})
+        item = {"apiVersion": version, "kind": kind, "metadata": metadata, **content}
+        self.objects[kind, name] = item
+        return item
+
+    def event(
+        self, kind: str, name: str, reason: str, message: str, *, count: int = 1, ago: float = 60, warn: bool = True
+    ) -> None:  # noqa: E501
+        """What a component says of an object."""
+        at = stamp(NOW - timedelta(seconds=ago))
+        self.events.append(
+            {
+                "apiVersion": "v1",
+                "kind": "Event",
+                "metadata": {
+                    "name": f"{name}.{len(self.events):x}",
+                    "namespace": "default" if kind == "Node" else self.namespace,
+                    "creationTimestamp": at,
+                },  # noqa: E501
+                "involvedObject": {"kind": kind, "name": name, "namespace": "" if kind == "Node" else self.namespace},
+                "reason": reason,
+                "message": message,
+                "type": "Warning" if warn else "Normal",
+                "count": count,
+                "firstTimestamp": at,
+                "lastTimestamp": at,
+            }
+        )
+
+    def say(self, pod: str, container: str, said: Sequence[str], *, ago: float = 60, previous: bool = False) -> None:
+        """Lines of a log, all within a second, so long ago."""
+        key = f"{pod}/{container}{':previous' if previous else ''}"
+        at = (NOW - timedelta(seconds=ago)).strftime("%Y-%m-%dT%H:%M:%S")
+        self.logs.setdefault(key, []).extend(f"{at}.{number:09d}Z {line}" for number, line in enumerate(said))
+
+    # what is there
+
+    def node(self, name: str, *, plane: bool = False, labels: dict[str, str] | None = None) -> None:
+        conditions = [
+            {"type": kind, "status": "False", "reason": f"KubeletHasSufficient{kind}", "message": "kubelet has enough"}
+            for kind in ("MemoryPressure", "DiskPressure", "PIDPressure")
+        ]
+        conditions.append(
+            {
+                "type": "Ready",
+                "status": "True",
+                "reason": "KubeletReady",
+                "message": "kubelet is posting ready status",
+                "lastTransitionTime": stamp(BORN - timedelta(days=9)),
+            }
+        )  # noqa: E501
+        role = {"node-role.kubernetes.io/control-plane": ""} if plane else {"topology.kubernetes.io/zone": "east"}
+        taints = [{"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}] if plane else []
+        self.add(
+            "Node", name, "",
+            metadata={"labels": {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", **role, **(labels or {})}},
+            spec={"taints": taints} if taints else {},
+            status={
+                "conditions": conditions,
+                "allocatable": {"cpu": "16", "memory": "64Gi", "pods": "110"},
+                "capacity": {"cpu": "16", "memory": "64Gi", "pods": "110"},
+                "addresses": [{"type": "InternalIP", "address": f"10.1.0.{len(name)}"}],
+            },
+        )  # fmt: skip
+
+    def workload(
+        self, name: str, containers: list[Raw], *, kind: str = "Deployment", node: str = "wrk-a", **template: Any
+    ) -> Raw:  # noqa: E501
+        """A workload of one replica that is well, with its pod."""
+        labels = {"app": name}
+        spec = {
+            "containers": containers,
+            "restartPolicy": "Always",
+            "dnsPolicy": "ClusterFirst",
+            "terminationGracePeriodSeconds": 30,
+            **template,
+        }  # noqa: E501
+        made = self.add(
+            kind, name, version="apps/v1",
+            metadata={"labels": labels, "annotations": {"deployment.kubernetes.io/revision": "1"}, "generation": 1},
+            spec={"replicas": 1, "selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": spec}},  # noqa: E501
+            status={"replicas": 1, "readyReplicas": 1, "availableReplicas": 1, "updatedReplicas": 1, "conditions": [{"type": "Available", "status": "True"}]},  # noqa: E501
+        )  # fmt: skip
+        self.pod(made, node)
+        return made
+
+    def pod(self, workload: Raw, node: str = "wrk-a", *, age: timedelta = timedelta(minutes=40)) -> Raw:
+        """The pod of a workload, ready; made anew from its template."""
+        name, kind = workload["metadata"]["name"], workload["kind"]
+        template = workload["spec"]["template"]
+        owner, born = (kind, name), NOW - age
+        labels = dict(template["metadata"]["labels"])
+        if kind == "Deployment":
+            labels["pod-template-hash"] = "6bd9c"
+            self.add(
+                "ReplicaSet", f"{name}-6bd9c", version="apps/v1",
+                metadata={"ownerReferences": [_owner(kind, name)], "annotations": {"deployment.kubernetes.io/revision": "1"}},  # noqa: E501
+                spec={"replicas": 1, "template": template}, status={"replicas": 1, "readyReplicas": 1},
+            )  # fmt: skip
+            owner = ("ReplicaSet", f"{name}-6bd9c")
+        pod = self.pod_name(name)
+        containers = copy.deepcopy(template["spec"]["containers"])
+        ready_at = stamp(born + timedelta(seconds=90))
+        made = self.add(
+            "Pod", pod,
+            metadata={"labels": labels, "ownerReferences": [_owner(*owner)], "creationTimestamp": stamp(born)},
+            spec={**copy.deepcopy(template["spec"]), "containers": containers, "nodeName": node, "schedulerName": "default-scheduler"},  # noqa: E501
+            status={
+                "phase": "Running",
+                "startTime": stamp(born),
+                "conditions": [
+                    {"type": "PodScheduled", "status": "True", "lastTransitionTime": stamp(born)},
+                    {"type": "Ready", "status": "True", "lastTransitionTime": ready_at},
+                ],
+                "containerStatuses": [_running(item["name"], item["image"], born) for item in containers],
+            },
+        )  # fmt: skip
+        return made
+
+    def pod_name(self, workload: str) -> str:
+        kinds = [kind for kind in ("Deployment", "StatefulSet", "DaemonSet") if (kind, workload) in self.objects]
+        return f"{workload}-0" if kinds == ["StatefulSet"] else f"{workload}-6bd9c-x7k2p"
+
+    def service(self, name: str, port: int, *, target: int | str | None = None, selects: str = "", **spec: Any) -> None:
+        """A service with its endpoints."""
+        app = selects or name
+        self.add(
+            "Service", name,
+            spec={"type": "ClusterIP", "clusterIP": f"10.96.{len(self.objects) % 250}.{len(name)}", "selector": {"app": app}, "ports": [{"name": "main", "port": port, "targetPort": target or port, "protocol": "TCP"}], **spec},  # noqa: E501
+        )  # fmt: skip
+        self.add(
+            "Endpoints",
+            name,
+            subsets=[
+                {
+                    "addresses": [{"ip": "10.244.1.7", "targetRef": {"kind": "Pod", "name": self.pod_name(app)}}],
+                    "ports": [{"port": target or port}],
+                }
+            ],
+        )  # noqa: E501
+
+    # what happens to it
+
+    def template(self, name: str, kind: str = "Deployment") -> Raw:
+        """The pod's spec in a workload's template."""
+        spec: Raw = self.get(kind, name)["spec"]["template"]["spec"]
+        return spec
+
+    def rolled_out(self, name: str, kind: str = "Deployment") -> Raw:
+        """The pod made anew from a template that was changed, two minutes ago; still ready."""
+        return self.pod(
+            self.get(kind, name),
+            self.get("Pod", self.pod_name(name))["spec"].get("nodeName", "wrk-a"),
+            age=timedelta(minutes=4),
+        )  # noqa: E501
+
+    def not_ready(self, name: str) -> Raw:
+        """A pod that runs and is not ready; its service has no endpoint."""
+        pod = self.get("Pod", self.pod_name(name))
+        pod["status"]["conditions"][-1] |= {
+            "status": "False",
+            "reason": "ContainersNotReady",
+            "lastTransitionTime": pod["status"]["startTime"],
+        }  # noqa: E501
+        for status in pod["status"].get("containerStatuses", []):
+            status |= {"ready": False}
+        for kind in ("Deployment", "StatefulSet"):
+            if (kind, name) in self.objects:
+                self.get(kind, name)["status"] |= {"readyReplicas": 0, "availableReplicas": 0, "unavailableReplicas": 1}
+        for (kind, service), item in self.objects.items():
+            if kind == "Endpoints" and self.get("Service", service)["spec"].get("selector") == {"app": name}:
+                item["subsets"] = [{"notReadyAddresses": [{"ip": "10.244.1.7"}]}]
+        return pod
+
+    def waiting(self, name: str, reason: str, message: str, container: int = 0) -> Raw:
+        """A container that has not begun."""
+        pod = self.not_ready(name)
+        pod["status"]["phase"] = "Pending"
+        status = pod["status"]["containerStatuses"][container]
+        status |= {"state": {"waiting": {"reason": reason, "message": message}}, "started": False}
+        return pod
+
+    def crashing(
+        self,
+        name: str,
+        *,
+        code: int = 1,
+        reason: str = "Error",
+        lived: float = 40,
+        restarts: int = 4,
+        container: int = 0,
+        message: str = "",
+    ) -> Raw:  # noqa: E501
+        """A container in its back-off."""
+        pod = self.not_ready(name)
+        status = pod["status"]["containerStatuses"][container]
+        for other in pod["status"]["containerStatuses"]:
+            other["ready"] = other is not status
+        ended = NOW - timedelta(seconds=50)
+        last = {
+            "exitCode": code,
+            "reason": reason,
+            "startedAt": stamp(ended - timedelta(seconds=lived)),
+            "finishedAt": stamp(ended),
+            **({"message": message} if message else {}),
+        }  # noqa: E501
+        back_off = {
+            "reason": "CrashLoopBackOff",
+            "message": f"back-off 1m20s restarting failed container={status['name']}",
+        }
+        status |= {"restartCount": restarts, "state": {"waiting": back_off}, "lastState": {"terminated": last}}
+        self.event(
+            "Pod",
+            pod["metadata"]["name"],
+            "BackOff",
+            f"Back-off restarting failed container {status['name']} in pod {pod['metadata']['name']}",
+            count=restarts,
+        )  # noqa: E501
+        return pod
+
+    def unscheduled(self, name: str, message: str) -> Raw:
+        """A pod that the scheduler finds no node for."""
+        pod = self.not_ready(name)
+        pod["spec"].pop("nodeName", None)
+        pod["status"] = {
+            "phase": "Pending",
+            "startTime": pod["status"]["startTime"],
+            "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}],
+        }  # noqa: E501
+        self.event("Pod", pod["metadata"]["name"], "FailedScheduling", message, count=3)
+        return pod
+
+    def refused(self, name: str, message: str) -> None:
+        """A workload whose pods the API server does not let be created."""
+        del self.objects["Pod", self.pod_name(name)]
+        self.get("Deployment", name)["status"] = {
+            "unavailableReplicas": 1,
+            "conditions": [
+                {"type": "Available", "status": "False"},
+                {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": message},
+            ],
+        }
+        self.objects["Endpoints", name]["subsets"] = []
+        self.event("ReplicaSet", f"{name}-6bd9c", "FailedCreate", f"Error creating: {message}", count=6)
+
+
+def _owner(kind: str, name: str) -> Raw:
+    return {"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": f"{kind}-{name}", "controller": True}
+
+
+def _running(name: str, image: str, since: datetime) -> Raw:
+    return {
+        "name": name,
+        "image": image,
+        "ready": True,
+        "started": True,
+        "restartCount": 0,
+        "state": {"running": {"startedAt": stamp(since)}},
+        "lastState": {},
+    }  # noqa: E501
+
+
+def healthy(style: Style) -> System:
+    """Everything in order, an hour after it was set up; with the noise and the scars of its start."""
+    system = System(style)
+    system.add("Namespace", style.namespace, "")
+    for name, plane in (("cp-1", True), ("wrk-a", False), ("wrk-b", False), ("wrk-c", False)):
+        system.node(name, plane=plane)
+    _middleware(system)
+    for number, core in enumerate(BUSINESS):
+        _business(system, core, ("wrk-a", "wrk-b", "wrk-c")[number % 3])
+    _gateway(system)
+    _system_pods(system)
+    return system
+
+
+def _business(system: System, core: str, node: str) -> None:
+    style = system.style
+    name, port = style.name(core), style.port(core)
+    env: list[Raw] = [
+        {"name": "SPRING_APPLICATION_NAME", "value": name},
+        {"name": "JAVA_TOOL_OPTIONS", "value": "-Xmx384m -XX:+UseG1GC"},
+        {"name": "NACOS_ADDRS", "value": "registry:8848"},
+        {"name": "SPRING_RABBITMQ_HOST", "value": "queue"},
+        {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+    ]
+    sources: list[Raw] = []
+    if style.settings == "env":
+        env += [
+            {"name": "SPRING_DATASOURCE_URL", "value": f"jdbc:mysql://db:3306/{core.replace('-', '_')}?useSSL=false"},
+            {"name": "SPRING_DATASOURCE_USERNAME", "value": "insurer"},
+            {
+                "name": "SPRING_DATASOURCE_PASSWORD",
+                "valueFrom": {"secretKeyRef": {"name": "db-login", "key": "password"}},
+            },
+        ]
+    elif style.settings == "secret":
+        sources.append({"secretRef": {"name": f"{core}-mysql"}})
+        system.add(
+            "Secret", f"{core}-mysql", type="Opaque", data={"MYSQL_HOST": "", "MYSQL_PORT": "", "MYSQL_PASSWORD": ""}
+        )
+    else:
+        sources.append({"configMapRef": {"name": f"{core}-config"}})
+        system.add("ConfigMap", f"{core}-config", data={"MYSQL_HOST": "db", "MYSQL_PORT": "3306", "FEATURE_X": "on"})
+    probe = {
+        "tcpSocket": {"port": port},
+        "initialDelaySeconds": 60,
+        "periodSeconds": 10,
+        "timeoutSeconds": 5,
+        "failureThreshold": 3,
+    }  # noqa: E501
+    system.workload(
+        name,
+        [
+            {
+                "name": name,
+                "image": f"registry.example.com/insurer/{core}:1.4.2",
+                "ports": [{"containerPort": port, "protocol": "TCP"}],
+                "env": env,
+                **({"envFrom": sources} if sources else {}),
+                "resources": {
+                    "requests": {"cpu": "100m", "memory": "300Mi"},
+                    "limits": {"cpu": "500m", "memory": "600Mi"},
+                },
+                "readinessProbe": dict(probe),
+                "livenessProbe": {**probe, "initialDelaySeconds": 120},
+            }
+        ],
+        node=node,
+    )
+    system.service(name, port)
+    pod = system.pod_name(name)
+    # the database came up last: some services were restarted once, then all was well
+    if len(core) % 3 == 0:
+        status = system.get("Pod", pod)["status"]["containerStatuses"][0]
+        ended = stamp(BORN + timedelta(seconds=40))
+        status |= {
+            "restartCount": 1,
+            "lastState": {
+                "terminated": {"exitCode": 1, "reason": "Error", "startedAt": stamp(BORN), "finishedAt": ended}
+            },
+        }  # noqa: E501
+        system.say(pod, name, lines.refused_by_mysql(), ago=2360, previous=True)
+    system.say(pod, name, [lines.NACOS_LATE], ago=2380)
+    system.say(pod, name, lines.started(name, port), ago=2310)
+    system.say(pod, name, lines.noise(name), ago=400)
+    system.say(pod, name, lines.noise(name), ago=30)
+    system.event(
+        "Pod",
+        pod,
+        "Unhealthy",
+        f"Readiness probe failed: dial tcp 10.244.1.7:{port}: connect: connection refused",
+        count=2,
+        ago=2340,
+    )  # noqa: E501
+    system.event("Pod", pod, "Started", f"Started container {name}", ago=2395, warn=False)
+
+
+def _gateway(system: System) -> None:
+    style = system.style
+    routes = "".join(
+        f"        - id: {core}\n          uri: http://{style.name(core)}:{style.port(core)}\n          predicates:\n"
+        f"            - Path=/api/v1/{core.replace('-', '')}service/**\n          filters:\n            - StripPrefix=0\n"
+        for core in BUSINESS
+    )
+    text = f"server:\n  port: 18888\nspring:\n  application:\n    name: edge\n  cloud:\n    gateway:\n      routes:\n{routes}"
+    system.add("ConfigMap", "edge-gateway-config", data={"application.yml": text})
+    system.workload(
+        "edge-gateway",
+        [
+            {
+                "name": "edge-gateway",
+                "image": "registry.example.com/insurer/edge:1.4.2",
+                "ports": [{"containerPort": 18888}],
+                "volumeMounts": [{"name": "config", "mountPath": "/app/config"}],
+                "readinessProbe": {"tcpSocket": {"port": 18888}, "initialDelaySeconds": 40},
+            }
+        ],
+        volumes=[{"name": "config", "configMap": {"name": "edge-gateway-config"}}],
+    )
+    system.service("edge-gateway", 18888)
+    system.say(system.pod_name("edge-gateway"), "edge-gateway", lines.started("edge-gateway", 18888), ago=2300)
+    system.add(
+        "ConfigMap",
+        "portal-nginx",
+        data={
+            "nginx.conf": "events {}\nhttp {\n  server {\n    listen 80;\n    location / {\n      root /usr/share/nginx/html;\n    }\n    location /api/ {\n      proxy_pass http://edge-gateway:18888;\n    }\n  }\n}\n"
+        },
+    )  # noqa: E501
+    system.workload(
+        "portal",
+        [
+            {
+                "name": "portal",
+                "image": "nginx:1.25",
+                "ports": [{"containerPort": 80}],
+                "volumeMounts": [{"name": "conf", "mountPath": "/etc/nginx"}],
+            }
+        ],  # noqa: E501
+        volumes=[{"name": "conf", "configMap": {"name": "portal-nginx"}}],
+    )
+    system.service("portal", 80, type="NodePort")
+
+
+def _middleware(system: System) -> None:
+    system.add("Secret", "db-login", type="Opaque", data={"password": "", "root": ""})
+    system.add(
+        "ConfigMap",
+        "db-config",
+        data={"my.cnf": "[mysqld]\ncharacter-set-server=utf8mb4\nmax_connections=2000\nport=3306\n"},
+    )
+    system.add(
+        "PersistentVolumeClaim",
+        "data-db-0",
+        spec={
+            "volumeName": "pv-1",
+            "storageClassName": "local",
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": "10Gi"}},
+        },
+        status={"phase": "Bound"},
+    )  # noqa: E501
+    system.add(
+        "PersistentVolume",
+        "pv-1",
+        "",
+        spec={
+            "capacity": {"storage": "10Gi"},
+            "accessModes": ["ReadWriteOnce"],
+            "storageClassName": "local",
+            "claimRef": {"namespace": system.namespace, "name": "data-db-0", "uid": "PersistentVolumeClaim-data-db-0"},
+        },
+        status={"phase": "Bound"},
+    )  # noqa: E501
+    system.add("StorageClass", "local", "", version="storage.k8s.io/v1", provisioner="kubernetes.io/no-provisioner")
+    system.add("ServiceAccount", "default")
+    system.workload(
+        "db",
+        [
+            {
+                "name": "mysql",
+                "image": "docker.io/library/mysql:8.0.30",
+                "ports": [{"containerPort": 3306, "name": "mysql"}],
+                "env": [
+                    {"name": "MYSQL_ROOT_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "db-login", "key": "root"}}}
+                ],
+                "volumeMounts": [
+                    {"name": "data", "mountPath": "/var/lib/mysql"},
+                    {"name": "conf", "mountPath": "/etc/mysql/conf.d"},
+                ],  # noqa: E501
+                "readinessProbe": {"exec": {"command": ["mysqladmin", "ping"]}},
+            }
+        ],
+        kind="StatefulSet",
+        node="wrk-b",
+        volumes=[
+            {"name": "conf", "configMap": {"name": "db-config"}},
+            {"name": "data", "persistentVolumeClaim": {"claimName": "data-db-0"}},
+        ],  # noqa: E501
+    )
+    system.service("db", 3306, **({"clusterIP": "None"} if system.style.headless_database else {}))
+    system.say("db-0", "mysql", lines.MYSQL_UP, ago=2350)
+    for name, image, port in (
+        ("registry", "nacos/nacos-server:v2.1.1", 8848),
+        ("queue", "rabbitmq:3.11", 5672),
+        ("cache", "redis:7", 6379),
+    ):  # noqa: E501
+        system.workload(name, [{"name": name, "image": image, "ports": [{"containerPort": port}]}], node="wrk-c")
+        system.service(name, port)
+
+
+def _system_pods(system: System) -> None:
+    for name, node in (
+        ("kube-scheduler-cp-1", "cp-1"),
+        ("kube-proxy-aaaaa", "wrk-a"),
+        ("kube-proxy-bbbbb", "wrk-b"),
+        ("coredns-5d78c-zzzzz", "wrk-b"),
+    ):  # noqa: E501
+        labels = {"k8s-app": "kube-dns"} if name.startswith("coredns") else {}
+        system.add(
+            "Pod",
+            name,
+            "kube-system",
+            metadata={"labels": labels},
+            spec={"nodeName": node, "containers": [{"name": "c", "image": "k8s"}]},
+            status={
+                "phase": "Running",
+                "conditions": [{"type": "Ready", "status": "True"}],
+                "containerStatuses": [_running("c", "k8s", BORN)],
+            },
+        )  # noqa: E501
+    system.add(
+        "ConfigMap",
+        "coredns",
+        "kube-system",
+        data={
+            "Corefile": ".:53 {\n    errors\n    health\n    kubernetes cluster.local in-addr.arpa ip6.arpa {\n        pods insecure\n        fallthrough in-addr.arpa ip6.arpa\n    }\n    forward . /etc/resolv.conf\n    cache 30\n}\n"
+        },
+    )  # noqa: E501
