@@ -20,6 +20,7 @@ ADDRESS = Cause(
     confirm="Compare the variable in the caller's template with kubectl get services",
     fix="Correct the variable",
     reference="https://kubernetes.io/docs/concepts/services-networking/service/#discovering-services",
+    symptom_of=("gateway-misroute",),
 )
 CAUSES = (ADDRESS,)
 

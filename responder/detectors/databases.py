@@ -100,8 +100,7 @@ def _sessions(databases: Databases, server: Server, told: Sequence[Complaint]) -
         return None
     reasons = quoted(told)
     reasons += [because(f"{subject} allows {plural(most, 'connection')} (max_connections)", at) for most, at in low[:1]]
-    said = f": {listed(callers) or 'it'} {'says' if len(callers) < 2 else 'say'} {quote(told[0].failure.text)}"
-    said = said if told else f": it allows {low[0][0]}, and {plural(clients, 'workload')} call it"
+    said = _as_said(callers, told) if told else f": it allows {low[0][0]}, and {plural(clients, 'workload')} call it"
     sure = (CERTAIN if low else LIKELY) if told else POSSIBLE
     return found(
         SESSIONS, subject, sure, f"{subject} takes no more connections{said}", reasons, suffering=callers,
@@ -122,12 +121,16 @@ def _writes(databases: Databases, server: Server, told: Sequence[Complaint]) -> 
         return None
     reasons = quoted(told)
     reasons += [because(f"{subject} is set read-only: {quote(text)}", source) for text, source in set_so[:1]]
-    said = f": {listed(callers) or 'it'} {'says' if len(callers) < 2 else 'say'} {quote(told[0].failure.text)}"
+    said = _as_said(callers, told) if told else ": it is set read-only"
     return found(
         READ_ONLY, subject, CERTAIN if told and set_so else LIKELY,
-        f"{subject} takes no writes{said if told else ': it is set read-only'}", reasons, suffering=callers,
+        f"{subject} takes no writes{said}", reasons, suffering=callers,
         since=min((item.last for item in told if item.last), default=None),
     )  # fmt: skip
+
+
+def _as_said(callers: Sequence[Subject], told: Sequence[Complaint]) -> str:
+    return f": {listed(callers) or 'it'} {'says' if len(callers) < 2 else 'say'} {quote(told[0].failure.text)}"
 
 
 def _elsewhere(scene: Scene, databases: Databases) -> Iterator[Finding]:

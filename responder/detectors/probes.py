@@ -5,6 +5,7 @@ the events (kubernetes/kubernetes, pkg/probe), and by whether another probe of t
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -71,6 +72,7 @@ _HANDLERS = ("httpGet", "grpc", "tcpSocket", "exec")
 START = timedelta(minutes=3)
 """Servers on a virtual machine take minutes until they serve."""
 FEW = 3
+MOST = 0.8
 _REWRITTEN = ("/app-health/", "/healthz/ready")
 SLACK = 15.0
 """Seconds that a container's end may be later than its probe's verdict, beside the grace period."""
@@ -306,9 +308,10 @@ def _unlike_siblings(suspect: Suspect) -> list[Because]:
         for kind in _HANDLERS
         if kind in mapping(container.spec.get(f"{suspect.kind}Probe"))
     ]
-    if len(kinds) < FEW or suspect.handler.kind in kinds or len(set(kinds)) > 1:
+    usual, count = Counter(kinds).most_common(1)[0] if kinds else ("", 0)
+    if count < FEW or suspect.handler.kind in kinds or count < MOST * len(kinds):
         return []
-    text = f"the {suspect.kind} probes of {len(kinds)} other containers ask with {kinds[0]}"
+    text = f"the {suspect.kind} probes of {count} other containers ask with {usual}"
     return [because(text, *suspect.scene.graph.workloads[:1])]
 
 

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import re2
@@ -14,7 +15,7 @@ from responder.clients import Clients, Kubernetes
 from responder.clients.selectors import written
 from responder.errors import Reason, Temporary, Trouble
 from responder.model.evidence import ContainerLog, Gap, Logs, Observation, Reproduction
-from responder.model.kubernetes import Container, Object, Pod
+from responder.model.kubernetes import Container, Object, Pod, time
 from responder.model.logs import group, last_error, stamped
 from responder.model.runbook import Duration
 from responder.model.subject import Target
@@ -39,9 +40,9 @@ _CUT = 1024 * 1024
 _LISTED = 6
 _PATIENCE = 0.8
 _ENDED_FIRST = 4
+_OLD = timedelta(minutes=30)
 _CENTRAL = re.compile(
-    r"(?:^|[/-])(?:mysql|mariadb|percona|postgres\w*|mongo\w*|redis|valkey|rabbitmq|kafka|nacos|consul|eureka"
-    r"|gateway|ingress|nginx|haproxy|envoy|traefik|kong|zuul|frontend)(?:[-:@/]|$)"
+    r"(?:^|[/-])(?:mysql|mariadb|percona|postgres\w*|mongo\w*|gateway|zuul|kong|traefik|frontend)(?:[-:@/]|$)"
 )
 
 
@@ -86,7 +87,7 @@ class KubernetesLogs(Probe):
         if self.only_unhealthy:
             pods = [pod for pod in pods if unhealthy(pod) or restarts(pod)]
         chosen = self._chosen(pods)
-        there = [item for pod in chosen for item in self._wanted(pod)]
+        there = [item for pod in chosen for item in self._wanted(pod, inquiry.now)]
         wanted = _most_telling(chosen, there)[: self.max_logs]
         patience = inquiry.seconds * _PATIENCE
         async with asyncio.TaskGroup() as tasks:
@@ -139,12 +140,14 @@ class KubernetesLogs(Probe):
         listing = await kubernetes.list("pods", namespace=where.namespace, labels=labels)
         return pods_in(listing.items), listing.truncated
 
-    def _wanted(self, pod: Pod) -> Iterator[_Wanted]:
-        """The logs of a pod that can exist; the failing containers' first."""
+    def _wanted(self, pod: Pod, now: datetime) -> Iterator[_Wanted]:
+        """The logs of a pod that can exist; the failing containers' first. Of old ends of what is well nothing."""
         for container in sorted(pod.containers, key=lambda item: (item.ready, -item.restarts)):
             if self.container not in ("", container.name) or (container.init and _completed(container)):
                 continue
-            if self.previous != "never" and container.restarts:
+            ended = time(container.terminated.get("finishedAt"))
+            old = self.previous == "auto" and container.ready and ended is not None and now - ended > _OLD
+            if self.previous != "never" and container.restarts and not old:
                 yield _Wanted(pod.name, container.name, True)
             if self.previous != "only" and pod.node and (not container.waiting or container.terminated):
                 yield _Wanted(pod.name, container.name, False)

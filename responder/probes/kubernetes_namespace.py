@@ -11,9 +11,9 @@ from responder.templating import KubeName
 
 INSIDE = (
     *("pods", "services", "endpoints", "events", "configmaps", "persistentvolumeclaims"),
-    *("serviceaccounts", "resourcequotas"),
+    "resourcequotas",
     *("deployments.apps", "replicasets.apps", "statefulsets.apps", "daemonsets.apps", "jobs.batch"),
-    *("ingresses.networking.k8s.io", "networkpolicies.networking.k8s.io"),
+    "ingresses.networking.k8s.io",
     "horizontalpodautoscalers.autoscaling",
 )
 AROUND = ("nodes", "persistentvolumes", "storageclasses.storage.k8s.io")
@@ -56,7 +56,7 @@ class KubernetesNamespace(Probe):
         if not namespace:
             warnings = kubectl("get", "events", "-A", "--field-selector", "type!=Normal")
             return (Reproduction(command=around), Reproduction(command=warnings))
-        wanted = "all,events,endpoints,pvc,quota,configmap,sa,ingress,netpol,hpa"
+        wanted = "all,events,endpoints,pvc,quota,configmap,ingress,hpa"
         inside = kubectl("-n", namespace, "get", wanted, "-o", "wide")
         return (Reproduction(command=inside), Reproduction(command=around))
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from responder.model.evidence import Chart, Evidence, Sample, Samples, Series
 from tests.insurer import lines
-from tests.insurer.system import BORN, System, stamp
+from tests.insurer.system import System, stamp
 from tests.makers import NOW, evidence
 
 NODES = "0/4 nodes are available: 1 node(s) had untolerated taint {node-role.kubernetes.io/control-plane: }, {}. preemption: 0/4 nodes are available: 4 Preemption is not helpful for scheduling."  # noqa: E501
@@ -556,7 +556,12 @@ def _(system: System, app: str) -> None:
     status |= {
         "restartCount": 1,
         "lastState": {
-            "terminated": {"exitCode": 137, "reason": "OOMKilled", "startedAt": stamp(BORN), "finishedAt": stamp(ended)}
+            "terminated": {
+                "exitCode": 137,
+                "reason": "OOMKilled",
+                "startedAt": stamp(system.style.born),
+                "finishedAt": stamp(ended),
+            }
         },
     }  # noqa: E501
 
@@ -693,7 +698,6 @@ def _(system: System, app: str) -> None:
 @fault("deployment-zero-replicas", "by a person, as the manager tells")
 def _(system: System, app: str) -> None:
     _scaled_down(system, app)
-    del system.objects["Service", app], system.objects["Endpoints", app]
     system.get("Deployment", app)["metadata"]["managedFields"] = [
         {
             "manager": "kubectl",
@@ -884,13 +888,10 @@ _READ_ONLY = "The MySQL server is running with the --read-only option so it cann
 @fault("db-read-only", "a writer says so", **_DB)
 def _(system: System, app: str) -> None:
     system.say(system.pod_name(app), app, lines.statement_fails(_READ_ONLY), ago=20)
-    other = system.style.name("audit")
-    system.say(
-        system.pod_name(other),
-        other,
-        lines.statement_fails(_READ_ONLY.replace("--read-only", "--super-read-only")),
-        ago=25,
-    )  # noqa: E501
+    for core in ("audit", "user", "policy", "invoice", "schedule", "payment-refund"):
+        other = system.style.name(core)
+        said = lines.statement_fails(_READ_ONLY.replace("--read-only", "--super-read-only"))
+        system.say(system.pod_name(other), other, said, ago=25)  # noqa: E501
 
 
 @fault("db-read-only", "an argument alone", **_DB)

@@ -16,7 +16,6 @@ BUSINESS = (
     "tariff2", "fraud", "reinsurance", "partner", "product", "product-catalog", "rating", "user", "auth", "role", "report",
     "statistic", "schedule", "calendar", "address", "geo", "vehicle", "admin-policy", "admin-user",
 )  # fmt: skip
-BORN = NOW - timedelta(minutes=40)
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,12 @@ class Style:
     settings: str = "env"
     """Where the address of the database is: env, secret, config-map."""
     headless_database: bool = False
+    age: float = 40
+    """Minutes since it was set up."""
+
+    @property
+    def born(self) -> datetime:
+        return NOW - timedelta(minutes=self.age)
 
     def name(self, core: str) -> str:
         return f"{self.prefix}{core}{self.suffix}"
@@ -56,6 +61,10 @@ class System:
     def namespace(self) -> str:
         return self.style.namespace
 
+    def since(self, seconds: float) -> float:
+        """How long ago it was so many seconds after everything was set up."""
+        return 60 * self.style.age - seconds
+
     def copy(self) -> "System":
         return copy.deepcopy(self)
 
@@ -67,7 +76,7 @@ class System:
 
     def add(self, kind: str, name: str, namespace: str | None = None, version: str = "v1", **content: Any) -> Raw:
         """An object, by its kind and name."""
-        metadata = {"name": name, "uid": f"{kind}-{name}", "creationTimestamp": stamp(BORN)}
+        metadata = {"name": name, "uid": f"{kind}-{name}", "creationTimestamp": stamp(self.style.born)}
         space = self.namespace if namespace is None else namespace
         if space:
             metadata["namespace"] = space
@@ -119,7 +128,7 @@ class System:
                 "status": "True",
                 "reason": "KubeletReady",
                 "message": "kubelet is posting ready status",
-                "lastTransitionTime": stamp(BORN - timedelta(days=9)),
+                "lastTransitionTime": stamp(NOW - timedelta(days=9)),
             }
         )  # noqa: E501
         role = {"node-role.kubernetes.io/control-plane": ""} if plane else {"topology.kubernetes.io/zone": "east"}
@@ -157,11 +166,11 @@ class System:
         self.pod(made, node)
         return made
 
-    def pod(self, workload: Raw, node: str = "wrk-a", *, age: timedelta = timedelta(minutes=40)) -> Raw:
+    def pod(self, workload: Raw, node: str = "wrk-a", *, age: timedelta | None = None) -> Raw:
         """The pod of a workload, ready; made anew from its template."""
         name, kind = workload["metadata"]["name"], workload["kind"]
         template = workload["spec"]["template"]
-        owner, born = (kind, name), NOW - age
+        owner, born = (kind, name), NOW - (age or timedelta(minutes=self.style.age))
         labels = dict(template["metadata"]["labels"])
         if kind == "Deployment":
             labels["pod-template-hash"] = "6bd9c"
@@ -406,17 +415,17 @@ def _business(system: System, core: str, node: str) -> None:
     # the database came up last: some services were restarted once, then all was well
     if len(core) % 3 == 0:
         status = system.get("Pod", pod)["status"]["containerStatuses"][0]
-        ended = stamp(BORN + timedelta(seconds=40))
+        ended = stamp(style.born + timedelta(seconds=40))
         status |= {
             "restartCount": 1,
             "lastState": {
-                "terminated": {"exitCode": 1, "reason": "Error", "startedAt": stamp(BORN), "finishedAt": ended}
+                "terminated": {"exitCode": 1, "reason": "Error", "startedAt": stamp(style.born), "finishedAt": ended}
             },
         }  # noqa: E501
-        system.say(pod, name, lines.refused_by_mysql(), ago=2360, previous=True)
-    system.say(pod, name, [lines.NACOS_LATE], ago=2380)
-    system.say(pod, name, lines.started(name, port), ago=2310)
-    system.say(pod, name, lines.noise(name), ago=400)
+        system.say(pod, name, lines.refused_by_mysql(), ago=system.since(40), previous=True)
+    system.say(pod, name, [lines.NACOS_LATE], ago=system.since(20))
+    system.say(pod, name, lines.started(name, port), ago=system.since(86))
+    system.say(pod, name, lines.noise(name), ago=min(400, system.since(95)))
     system.say(pod, name, lines.noise(name), ago=30)
     system.event(
         "Pod",
@@ -424,9 +433,9 @@ def _business(system: System, core: str, node: str) -> None:
         "Unhealthy",
         f"Readiness probe failed: dial tcp 10.244.1.7:{port}: connect: connection refused",
         count=2,
-        ago=2340,
+        ago=system.since(60),
     )  # noqa: E501
-    system.event("Pod", pod, "Started", f"Started container {name}", ago=2395, warn=False)
+    system.event("Pod", pod, "Started", f"Started container {name}", ago=system.since(5), warn=False)
 
 
 def _gateway(system: System) -> None:
@@ -452,7 +461,9 @@ def _gateway(system: System) -> None:
         volumes=[{"name": "config", "configMap": {"name": "edge-gateway-config"}}],
     )
     system.service("edge-gateway", 18888)
-    system.say(system.pod_name("edge-gateway"), "edge-gateway", lines.started("edge-gateway", 18888), ago=2300)
+    system.say(
+        system.pod_name("edge-gateway"), "edge-gateway", lines.started("edge-gateway", 18888), ago=system.since(88)
+    )
     system.add(
         "ConfigMap",
         "portal-nginx",
@@ -532,7 +543,7 @@ def _middleware(system: System) -> None:
         ],  # noqa: E501
     )
     system.service("db", 3306, **({"clusterIP": "None"} if system.style.headless_database else {}))
-    system.say("db-0", "mysql", lines.MYSQL_UP, ago=2350)
+    system.say("db-0", "mysql", lines.MYSQL_UP, ago=system.since(50))
     for name, image, port in (
         ("registry", "nacos/nacos-server:v2.1.1", 8848),
         ("queue", "rabbitmq:3.11", 5672),
@@ -559,7 +570,7 @@ def _system_pods(system: System) -> None:
             status={
                 "phase": "Running",
                 "conditions": [{"type": "Ready", "status": "True"}],
-                "containerStatuses": [_running("c", "k8s", BORN)],
+                "containerStatuses": [_running("c", "k8s", NOW - timedelta(days=9))],
             },
         )  # noqa: E501
     system.add(

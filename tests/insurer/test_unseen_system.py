@@ -12,6 +12,7 @@ STYLES = {
     "env": Style(),
     "secret": Style(prefix="", suffix="", namespace="prod", shared_port=False, settings="secret"),
     "map": Style(prefix="app-", suffix="", namespace="core", settings="config-map", headless_database=True),
+    "young": Style(prefix="svc-", suffix="", namespace="stage", settings="secret", age=4),
 }
 CAUSES = detectors.load().causes
 _WELL: dict[str, System] = {}
