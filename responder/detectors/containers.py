@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from responder.detectors import Case
 from responder.detectors._scene import Scene
@@ -129,6 +130,7 @@ _EXIT = {
 }
 
 
+START = timedelta(minutes=2)
 WELL = timedelta(minutes=5)
 """The kubelet waits five minutes at most before a restart: who runs longer has not only just been restarted."""
 
@@ -178,7 +180,8 @@ def _ended(scene: Scene, pod: Pod) -> Iterator[Ended]:
             continue
         finished = time(last.get("finishedAt"))
         late = finished is not None and scene.now - finished < RECENT
-        if container.ready and last.get("reason") != "OOMKilled" and _recovered(scene, pod):
+        over = container.ready and (_recovered(scene, pod) or _while_starting(pod, last))
+        if over and last.get("reason") != "OOMKilled":
             continue
         if (last or down) and (down or (container.restarts and (late or not container.ready))):
             yield Ended(pod, container, code, str(last.get("reason") or ""))
@@ -188,6 +191,14 @@ def _recovered(scene: Scene, pod: Pod) -> bool:
     """Whether a pod is well for so long that its restarts were part of a start: programs end while others come up."""
     since = time(mapping(pod.conditions.get("Ready")).get("lastTransitionTime"))
     return pod.ready and since is not None and scene.now - since > WELL
+
+
+def _while_starting(pod: Pod, last: Mapping[str, Any]) -> bool:
+    """Whether what ended had begun with its pod and ended soon: whom it needed was not up yet."""
+    born, began, ended = (
+        time(at) for at in (pod.status.get("startTime"), last.get("startedAt"), last.get("finishedAt"))
+    )
+    return bool(born and began and ended and began - born < START and ended - born < 2 * START)
 
 
 def _killed_at_start(scene: Scene, pod: Pod) -> Finding | None:

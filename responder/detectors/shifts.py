@@ -81,11 +81,12 @@ _SCALE: Mapping[str, float] = {"milliseconds": 0.001, "ms": 0.001}
 
 @dataclass(frozen=True)
 class Shift:
-    """How a metric of a workload or node was before, how bad it became, since when, and the evidence."""
+    """How a metric of a workload or node was before, how bad it became, how it is now, since when, and the evidence."""
 
     of: Subject
     before: float
     worst: float
+    latest: float
     since: datetime
     evidence: str
 
@@ -125,9 +126,11 @@ def detect(case: Case) -> Iterator[Finding | Cleared]:
 
 
 def _starting(scene: Scene, item: Shift) -> bool:
-    """Whether a container of the workload started just before."""
+    """Whether a container of the workload started just before, and it is over or still may be."""
     return any(
-        (started := time(container.running.get("startedAt"))) is not None and -WARM < started - item.since < WARM
+        (started := time(container.running.get("startedAt"))) is not None
+        and started <= item.since < started + WARM
+        and (item.latest < item.worst / 2 or scene.now - started < WARM)
         for pod in scene.pods
         if scene.responsible(pod) == item.of
         for container in pod.containers
@@ -158,7 +161,8 @@ def _shift(series: Series, of: Subject, scale: float, evidence: str) -> Shift | 
         return None
     stretches = [statistics.median(values[at : at + STRETCH]) for at in range(calm, len(values) - STRETCH + 1)]
     at, worst = max(enumerate(stretches, start=calm), key=lambda item: item[1])
-    return Shift(of, statistics.median(values[:calm]), worst, datetime.fromtimestamp(points[at][0], UTC), evidence)
+    began = datetime.fromtimestamp(points[at][0], UTC)
+    return Shift(of, statistics.median(values[:calm]), worst, statistics.median(values[-STRETCH:]), began, evidence)
 
 
 def _workload(scene: Scene, series: Series) -> Subject | None:

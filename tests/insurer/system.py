@@ -233,7 +233,7 @@ class System:
         return self.pod(
             self.get(kind, name),
             self.get("Pod", self.pod_name(name))["spec"].get("nodeName", "wrk-a"),
-            age=timedelta(minutes=4),
+            age=timedelta(minutes=min(4, self.style.age / 2)),
         )  # noqa: E501
 
     def not_ready(self, name: str) -> Raw:
