@@ -4,10 +4,12 @@ Formats: Spring Boot's reference ("Logging", "Failure Analyzers"), HikariCP's `H
 `CommunicationsException` and the server error messages of the MySQL manual, nginx's error and access logs.
 """
 
+# ruff: noqa: E501 - messages as they are written
+
 FRAMES = """\
 \tat org.springframework.beans.factory.support.AbstractAutowireCapableBeanFactory.createBean(AbstractAutowireCapableBeanFactory.java:542) ~[spring-beans-5.3.22.jar!/:5.3.22]
 \tat org.springframework.boot.SpringApplication.run(SpringApplication.java:308) ~[spring-boot-2.7.3.jar!/:2.7.3]
-\tat java.base/java.lang.reflect.Method.invoke(Method.java:566) ~[na:na]""".splitlines()  # noqa: E501 - as written
+\tat java.base/java.lang.reflect.Method.invoke(Method.java:566) ~[na:na]""".splitlines()
 MORE = "\t... 42 common frames omitted"
 
 
@@ -36,20 +38,20 @@ def started(name: str, port: int, seconds: int = 84) -> list[str]:
             "spring.jpa.open-in-view is enabled by default. Therefore, database queries may be performed during view rendering.",
             "JpaBaseConfiguration$JpaWebConfiguration",
             "main",
-        ),  # noqa: E501
+        ),
         spring("INFO", "HikariPool-1 - Start completed.", "com.zaxxer.hikari.HikariDataSource", "main"),
         spring(
             "INFO",
             f"Tomcat started on port(s): {port} (http) with context path ''",
             "o.s.b.w.embedded.tomcat.TomcatWebServer",
             "main",
-        ),  # noqa: E501
+        ),
         spring(
             "INFO",
             f"Started Application in {seconds}.21 seconds (JVM running for {seconds + 3}.9)",
             "c.a.i.Application",
             "main",
-        ),  # noqa: E501
+        ),
     ]
 
 
@@ -62,26 +64,26 @@ def noise(name: str) -> list[str]:
             "HikariPool-1 - Thread starvation or clock leap detected (housekeeper delta=45s612ms).",
             "com.zaxxer.hikari.pool.HikariPool",
             "HikariPool-1 housekeeper",
-        ),  # noqa: E501
+        ),
         *failed(
             spring(
                 "ERROR",
                 "Servlet.service() for servlet [dispatcherServlet] in context with path [] threw exception [Request processing failed; nested exception is java.lang.IllegalStateException: Policy 1045 is closed] with root cause",
                 "o.a.c.c.C.[.[.[/].[dispatcherServlet]",
-            ),  # noqa: E501
+            ),
             "java.lang.IllegalStateException: Policy 1045 is closed",
         ),
         spring(
             "ERROR",
             "org.springframework.security.access.AccessDeniedException: Access is denied",
             "o.s.s.w.a.ExceptionTranslationFilter",
-        ),  # noqa: E501
+        ),
         spring("WARN", "org.springframework.security.authentication.BadCredentialsException: Bad credentials"),
         spring(
             "WARN",
             "Failed to resolve argument 0 of type 'java.lang.Long'",
             "o.s.w.s.m.m.a.HandlerMethodArgumentResolver",
-        ),  # noqa: E501
+        ),
         spring("WARN", "Resource not found: customer 3306 in tenant 8080"),
         spring("ERROR", "quote 7781 rejected: premium calculation exceeded 40 rules"),
         spring("WARN", "Slow SQL: 1290 ms select policy0_.id from policy policy0_ where policy0_.holder=?"),
@@ -121,7 +123,7 @@ def statement_fails(message: str, kind: str = "java.sql.SQLException") -> list[s
     head = spring(
         "ERROR",
         "Servlet.service() for servlet [dispatcherServlet] in context with path [] threw exception [Request processing failed; nested exception is org.springframework.orm.jpa.JpaSystemException: could not execute statement] with root cause",
-    )  # noqa: E501
+    )
     return failed(head, f"{kind}: {message}")
 
 
@@ -131,7 +133,7 @@ def call_fails(url: str, cause: str) -> list[str]:
     head = spring(
         "ERROR",
         f'Servlet.service() for servlet [dispatcherServlet] in context with path [] threw exception [Request processing failed; nested exception is org.springframework.web.client.ResourceAccessException: I/O error on GET request for "{url}": {short}] with root cause',
-    )  # noqa: E501
+    )
     return failed(head, cause)
 
 
@@ -143,7 +145,7 @@ def port_taken(port: int) -> list[str]:
             f"Exception encountered during context initialization - cancelling refresh attempt: org.springframework.context.ApplicationContextException: Failed to start bean 'webServerStartStop'; nested exception is org.springframework.boot.web.server.PortInUseException: Port {port} is already in use",
             "ConfigServletWebServerApplicationContext",
             "main",
-        ),  # noqa: E501
+        ),
         spring("ERROR", "", "o.s.b.d.LoggingFailureAnalysisReporter", "main"),
         "***************************",
         "APPLICATION FAILED TO START",
@@ -151,7 +153,7 @@ def port_taken(port: int) -> list[str]:
         "Description:",
         f"Web server failed to start. Port {port} was already in use.",
         "Action:",
-        f"Identify and stop the process that's listening on port {port} or configure this application to listen on another port.",  # noqa: E501
+        f"Identify and stop the process that's listening on port {port} or configure this application to listen on another port.",
     ]
 
 
@@ -160,9 +162,9 @@ NACOS_LATE = spring(
     "[NACOS HTTP-GET] currentServerAddr: http://registry:8848 err : connect timed out",
     "c.a.n.client.config.http.ServerHttpAgent",
     "main",
-)  # noqa: E501
+)
 MYSQL_UP = [
     "2026-03-04T02:40:11.000000Z 0 [System] [MY-010116] [Server] /usr/sbin/mysqld (mysqld 8.0.30) starting as process 1",
     "2026-03-04T02:40:13.000000Z 0 [Warning] [MY-010068] [Server] CA certificate ca.pem is self signed.",
-    "2026-03-04T02:40:13.000000Z 0 [System] [MY-010931] [Server] /usr/sbin/mysqld: ready for connections. Version: '8.0.30'  socket: '/var/run/mysqld/mysqld.sock'  port: 3306  MySQL Community Server - GPL.",  # noqa: E501
+    "2026-03-04T02:40:13.000000Z 0 [System] [MY-010931] [Server] /usr/sbin/mysqld: ready for connections. Version: '8.0.30'  socket: '/var/run/mysqld/mysqld.sock'  port: 3306  MySQL Community Server - GPL.",
 ]

@@ -1,12 +1,13 @@
 """The system as the API server and the kubelets tell it, when it is well; and what can be done to it."""
 
+# ruff: noqa: E501 - messages as they are written
+
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from tests.insurer import lines
 from tests.makers import NOW
 
 Raw = dict[str, Any]
@@ -87,7 +88,7 @@ class System:
 
     def event(
         self, kind: str, name: str, reason: str, message: str, *, count: int = 1, ago: float = 60, warn: bool = True
-    ) -> None:  # noqa: E501
+    ) -> None:
         """What a component says of an object."""
         at = stamp(NOW - timedelta(seconds=ago))
         self.events.append(
@@ -98,7 +99,7 @@ class System:
                     "name": f"{name}.{len(self.events):x}",
                     "namespace": "default" if kind == "Node" else self.namespace,
                     "creationTimestamp": at,
-                },  # noqa: E501
+                },
                 "involvedObject": {"kind": kind, "name": name, "namespace": "" if kind == "Node" else self.namespace},
                 "reason": reason,
                 "message": message,
@@ -130,7 +131,7 @@ class System:
                 "message": "kubelet is posting ready status",
                 "lastTransitionTime": stamp(NOW - timedelta(days=9)),
             }
-        )  # noqa: E501
+        )
         role = {"node-role.kubernetes.io/control-plane": ""} if plane else {"topology.kubernetes.io/zone": "east"}
         taints = [{"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}] if plane else []
         self.add(
@@ -147,7 +148,7 @@ class System:
 
     def workload(
         self, name: str, containers: list[Raw], *, kind: str = "Deployment", node: str = "wrk-a", **template: Any
-    ) -> Raw:  # noqa: E501
+    ) -> Raw:
         """A workload of one replica that is well, with its pod."""
         labels = {"app": name}
         spec = {
@@ -156,12 +157,12 @@ class System:
             "dnsPolicy": "ClusterFirst",
             "terminationGracePeriodSeconds": 30,
             **template,
-        }  # noqa: E501
+        }
         made = self.add(
             kind, name, version="apps/v1",
             metadata={"labels": labels, "annotations": {"deployment.kubernetes.io/revision": "1"}, "generation": 1},
-            spec={"replicas": 1, "selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": spec}},  # noqa: E501
-            status={"replicas": 1, "readyReplicas": 1, "availableReplicas": 1, "updatedReplicas": 1, "conditions": [{"type": "Available", "status": "True"}]},  # noqa: E501
+            spec={"replicas": 1, "selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": spec}},
+            status={"replicas": 1, "readyReplicas": 1, "availableReplicas": 1, "updatedReplicas": 1, "conditions": [{"type": "Available", "status": "True"}]},
         )  # fmt: skip
         self.pod(made, node)
         return made
@@ -176,17 +177,17 @@ class System:
             labels["pod-template-hash"] = "6bd9c"
             self.add(
                 "ReplicaSet", f"{name}-6bd9c", version="apps/v1",
-                metadata={"ownerReferences": [_owner(kind, name)], "annotations": {"deployment.kubernetes.io/revision": "1"}},  # noqa: E501
+                metadata={"ownerReferences": [_owner(kind, name)], "annotations": {"deployment.kubernetes.io/revision": "1"}},
                 spec={"replicas": 1, "template": template}, status={"replicas": 1, "readyReplicas": 1},
             )  # fmt: skip
             owner = ("ReplicaSet", f"{name}-6bd9c")
         pod = self.pod_name(name)
         containers = copy.deepcopy(template["spec"]["containers"])
         ready_at = stamp(born + timedelta(seconds=90))
-        made = self.add(
+        return self.add(
             "Pod", pod,
             metadata={"labels": labels, "ownerReferences": [_owner(*owner)], "creationTimestamp": stamp(born)},
-            spec={**copy.deepcopy(template["spec"]), "containers": containers, "nodeName": node, "schedulerName": "default-scheduler"},  # noqa: E501
+            spec={**copy.deepcopy(template["spec"]), "containers": containers, "nodeName": node, "schedulerName": "default-scheduler"},
             status={
                 "phase": "Running",
                 "startTime": stamp(born),
@@ -194,10 +195,9 @@ class System:
                     {"type": "PodScheduled", "status": "True", "lastTransitionTime": stamp(born)},
                     {"type": "Ready", "status": "True", "lastTransitionTime": ready_at},
                 ],
-                "containerStatuses": [_running(item["name"], item["image"], born) for item in containers],
+                "containerStatuses": [running(item["name"], item["image"], born) for item in containers],
             },
         )  # fmt: skip
-        return made
 
     def pod_name(self, workload: str) -> str:
         kinds = [kind for kind in ("Deployment", "StatefulSet", "DaemonSet") if (kind, workload) in self.objects]
@@ -208,7 +208,7 @@ class System:
         app = selects or name
         self.add(
             "Service", name,
-            spec={"type": "ClusterIP", "clusterIP": f"10.96.{len(self.objects) % 250}.{len(name)}", "selector": {"app": app}, "ports": [{"name": "main", "port": port, "targetPort": target or port, "protocol": "TCP"}], **spec},  # noqa: E501
+            spec={"type": "ClusterIP", "clusterIP": f"10.96.{len(self.objects) % 250}.{len(name)}", "selector": {"app": app}, "ports": [{"name": "main", "port": port, "targetPort": target or port, "protocol": "TCP"}], **spec},
         )  # fmt: skip
         self.add(
             "Endpoints",
@@ -219,7 +219,7 @@ class System:
                     "ports": [{"port": target or port}],
                 }
             ],
-        )  # noqa: E501
+        )
 
     # what happens to it
 
@@ -234,7 +234,7 @@ class System:
             self.get(kind, name),
             self.get("Pod", self.pod_name(name))["spec"].get("nodeName", "wrk-a"),
             age=timedelta(minutes=min(4, self.style.age / 2)),
-        )  # noqa: E501
+        )
 
     def not_ready(self, name: str) -> Raw:
         """A pod that runs and is not ready; its service has no endpoint."""
@@ -243,7 +243,7 @@ class System:
             "status": "False",
             "reason": "ContainersNotReady",
             "lastTransitionTime": pod["status"]["startTime"],
-        }  # noqa: E501
+        }
         for status in pod["status"].get("containerStatuses", []):
             status |= {"ready": False}
         for kind in ("Deployment", "StatefulSet"):
@@ -272,7 +272,7 @@ class System:
         restarts: int = 4,
         container: int = 0,
         message: str = "",
-    ) -> Raw:  # noqa: E501
+    ) -> Raw:
         """A container in its back-off."""
         pod = self.not_ready(name)
         status = pod["status"]["containerStatuses"][container]
@@ -285,7 +285,7 @@ class System:
             "startedAt": stamp(ended - timedelta(seconds=lived)),
             "finishedAt": stamp(ended),
             **({"message": message} if message else {}),
-        }  # noqa: E501
+        }
         back_off = {
             "reason": "CrashLoopBackOff",
             "message": f"back-off 1m20s restarting failed container={status['name']}",
@@ -297,7 +297,7 @@ class System:
             "BackOff",
             f"Back-off restarting failed container {status['name']} in pod {pod['metadata']['name']}",
             count=restarts,
-        )  # noqa: E501
+        )
         return pod
 
     def unscheduled(self, name: str, message: str) -> Raw:
@@ -308,7 +308,7 @@ class System:
             "phase": "Pending",
             "startTime": pod["status"]["startTime"],
             "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}],
-        }  # noqa: E501
+        }
         self.event("Pod", pod["metadata"]["name"], "FailedScheduling", message, count=3)
         return pod
 
@@ -330,7 +330,7 @@ def _owner(kind: str, name: str) -> Raw:
     return {"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": f"{kind}-{name}", "controller": True}
 
 
-def _running(name: str, image: str, since: datetime) -> Raw:
+def running(name: str, image: str, since: datetime) -> Raw:
     return {
         "name": name,
         "image": image,
@@ -339,245 +339,4 @@ def _running(name: str, image: str, since: datetime) -> Raw:
         "restartCount": 0,
         "state": {"running": {"startedAt": stamp(since)}},
         "lastState": {},
-    }  # noqa: E501
-
-
-def healthy(style: Style) -> System:
-    """Everything in order, an hour after it was set up; with the noise and the scars of its start."""
-    system = System(style)
-    system.add("Namespace", style.namespace, "")
-    for name, plane in (("cp-1", True), ("wrk-a", False), ("wrk-b", False), ("wrk-c", False)):
-        system.node(name, plane=plane)
-    _middleware(system)
-    for number, core in enumerate(BUSINESS):
-        _business(system, core, ("wrk-a", "wrk-b", "wrk-c")[number % 3])
-    _gateway(system)
-    _system_pods(system)
-    return system
-
-
-def _business(system: System, core: str, node: str) -> None:
-    style = system.style
-    name, port = style.name(core), style.port(core)
-    env: list[Raw] = [
-        {"name": "SPRING_APPLICATION_NAME", "value": name},
-        {"name": "JAVA_TOOL_OPTIONS", "value": "-Xmx384m -XX:+UseG1GC"},
-        {"name": "NACOS_ADDRS", "value": "registry:8848"},
-        {"name": "SPRING_RABBITMQ_HOST", "value": "queue"},
-        {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
-    ]
-    sources: list[Raw] = []
-    if style.settings == "env":
-        env += [
-            {"name": "SPRING_DATASOURCE_URL", "value": f"jdbc:mysql://db:3306/{core.replace('-', '_')}?useSSL=false"},
-            {"name": "SPRING_DATASOURCE_USERNAME", "value": "insurer"},
-            {
-                "name": "SPRING_DATASOURCE_PASSWORD",
-                "valueFrom": {"secretKeyRef": {"name": "db-login", "key": "password"}},
-            },
-        ]
-    elif style.settings == "secret":
-        sources.append({"secretRef": {"name": f"{core}-mysql"}})
-        system.add(
-            "Secret", f"{core}-mysql", type="Opaque", data={"MYSQL_HOST": "", "MYSQL_PORT": "", "MYSQL_PASSWORD": ""}
-        )
-    else:
-        sources.append({"configMapRef": {"name": f"{core}-config"}})
-        system.add("ConfigMap", f"{core}-config", data={"MYSQL_HOST": "db", "MYSQL_PORT": "3306", "FEATURE_X": "on"})
-    probe = {
-        "tcpSocket": {"port": port},
-        "initialDelaySeconds": 60,
-        "periodSeconds": 10,
-        "timeoutSeconds": 5,
-        "failureThreshold": 3,
-    }  # noqa: E501
-    system.workload(
-        name,
-        [
-            {
-                "name": name,
-                "image": f"registry.example.com/insurer/{core}:1.4.2",
-                "ports": [{"containerPort": port, "protocol": "TCP"}],
-                "env": env,
-                **({"envFrom": sources} if sources else {}),
-                "resources": {
-                    "requests": {"cpu": "100m", "memory": "300Mi"},
-                    "limits": {"cpu": "500m", "memory": "600Mi"},
-                },
-                "readinessProbe": dict(probe),
-                "livenessProbe": {**probe, "initialDelaySeconds": 120},
-            }
-        ],
-        node=node,
-    )
-    system.service(name, port)
-    pod = system.pod_name(name)
-    # the database came up last: some services were restarted once, then all was well
-    if len(core) % 3 == 0:
-        status = system.get("Pod", pod)["status"]["containerStatuses"][0]
-        ended = stamp(style.born + timedelta(seconds=40))
-        status |= {
-            "restartCount": 1,
-            "lastState": {
-                "terminated": {"exitCode": 1, "reason": "Error", "startedAt": stamp(style.born), "finishedAt": ended}
-            },
-        }  # noqa: E501
-        system.say(pod, name, lines.refused_by_mysql(), ago=system.since(40), previous=True)
-    system.say(pod, name, [lines.NACOS_LATE], ago=system.since(20))
-    system.say(pod, name, lines.started(name, port), ago=system.since(86))
-    system.say(pod, name, lines.noise(name), ago=min(400, system.since(95)))
-    system.say(pod, name, lines.noise(name), ago=30)
-    system.event(
-        "Pod",
-        pod,
-        "Unhealthy",
-        f"Readiness probe failed: dial tcp 10.244.1.7:{port}: connect: connection refused",
-        count=2,
-        ago=system.since(60),
-    )  # noqa: E501
-    system.event("Pod", pod, "Started", f"Started container {name}", ago=system.since(5), warn=False)
-
-
-def _gateway(system: System) -> None:
-    style = system.style
-    routes = "".join(
-        f"        - id: {core}\n          uri: http://{style.name(core)}:{style.port(core)}\n          predicates:\n"
-        f"            - Path=/api/v1/{core.replace('-', '')}service/**\n          filters:\n            - StripPrefix=0\n"
-        for core in BUSINESS
-    )
-    text = f"server:\n  port: 18888\nspring:\n  application:\n    name: edge\n  cloud:\n    gateway:\n      routes:\n{routes}"
-    system.add("ConfigMap", "edge-gateway-config", data={"application.yml": text})
-    system.workload(
-        "edge-gateway",
-        [
-            {
-                "name": "edge-gateway",
-                "image": "registry.example.com/insurer/edge:1.4.2",
-                "ports": [{"containerPort": 18888}],
-                "volumeMounts": [{"name": "config", "mountPath": "/app/config"}],
-                "readinessProbe": {"tcpSocket": {"port": 18888}, "initialDelaySeconds": 40},
-            }
-        ],
-        volumes=[{"name": "config", "configMap": {"name": "edge-gateway-config"}}],
-    )
-    system.service("edge-gateway", 18888)
-    system.say(
-        system.pod_name("edge-gateway"), "edge-gateway", lines.started("edge-gateway", 18888), ago=system.since(88)
-    )
-    system.add(
-        "ConfigMap",
-        "portal-nginx",
-        data={
-            "nginx.conf": "events {}\nhttp {\n  server {\n    listen 80;\n    location / {\n      root /usr/share/nginx/html;\n    }\n    location /api/ {\n      proxy_pass http://edge-gateway:18888;\n    }\n  }\n}\n"
-        },
-    )  # noqa: E501
-    system.workload(
-        "portal",
-        [
-            {
-                "name": "portal",
-                "image": "nginx:1.25",
-                "ports": [{"containerPort": 80}],
-                "volumeMounts": [{"name": "conf", "mountPath": "/etc/nginx"}],
-            }
-        ],  # noqa: E501
-        volumes=[{"name": "conf", "configMap": {"name": "portal-nginx"}}],
-    )
-    system.service("portal", 80, type="NodePort")
-
-
-def _middleware(system: System) -> None:
-    system.add("Secret", "db-login", type="Opaque", data={"password": "", "root": ""})
-    system.add(
-        "ConfigMap",
-        "db-config",
-        data={"my.cnf": "[mysqld]\ncharacter-set-server=utf8mb4\nmax_connections=2000\nport=3306\n"},
-    )
-    system.add(
-        "PersistentVolumeClaim",
-        "data-db-0",
-        spec={
-            "volumeName": "pv-1",
-            "storageClassName": "local",
-            "accessModes": ["ReadWriteOnce"],
-            "resources": {"requests": {"storage": "10Gi"}},
-        },
-        status={"phase": "Bound"},
-    )  # noqa: E501
-    system.add(
-        "PersistentVolume",
-        "pv-1",
-        "",
-        spec={
-            "capacity": {"storage": "10Gi"},
-            "accessModes": ["ReadWriteOnce"],
-            "storageClassName": "local",
-            "claimRef": {"namespace": system.namespace, "name": "data-db-0", "uid": "PersistentVolumeClaim-data-db-0"},
-        },
-        status={"phase": "Bound"},
-    )  # noqa: E501
-    system.add("StorageClass", "local", "", version="storage.k8s.io/v1", provisioner="kubernetes.io/no-provisioner")
-    system.add("ServiceAccount", "default")
-    system.workload(
-        "db",
-        [
-            {
-                "name": "mysql",
-                "image": "docker.io/library/mysql:8.0.30",
-                "ports": [{"containerPort": 3306, "name": "mysql"}],
-                "env": [
-                    {"name": "MYSQL_ROOT_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "db-login", "key": "root"}}}
-                ],
-                "volumeMounts": [
-                    {"name": "data", "mountPath": "/var/lib/mysql"},
-                    {"name": "conf", "mountPath": "/etc/mysql/conf.d"},
-                ],  # noqa: E501
-                "readinessProbe": {"exec": {"command": ["mysqladmin", "ping"]}},
-            }
-        ],
-        kind="StatefulSet",
-        node="wrk-b",
-        volumes=[
-            {"name": "conf", "configMap": {"name": "db-config"}},
-            {"name": "data", "persistentVolumeClaim": {"claimName": "data-db-0"}},
-        ],  # noqa: E501
-    )
-    system.service("db", 3306, **({"clusterIP": "None"} if system.style.headless_database else {}))
-    system.say("db-0", "mysql", lines.MYSQL_UP, ago=system.since(50))
-    for name, image, port in (
-        ("registry", "nacos/nacos-server:v2.1.1", 8848),
-        ("queue", "rabbitmq:3.11", 5672),
-        ("cache", "redis:7", 6379),
-    ):  # noqa: E501
-        system.workload(name, [{"name": name, "image": image, "ports": [{"containerPort": port}]}], node="wrk-c")
-        system.service(name, port)
-
-
-def _system_pods(system: System) -> None:
-    for name, node in (
-        ("kube-scheduler-cp-1", "cp-1"),
-        ("kube-proxy-aaaaa", "wrk-a"),
-        ("kube-proxy-bbbbb", "wrk-b"),
-        ("coredns-5d78c-zzzzz", "wrk-b"),
-    ):  # noqa: E501
-        labels = {"k8s-app": "kube-dns"} if name.startswith("coredns") else {}
-        system.add(
-            "Pod",
-            name,
-            "kube-system",
-            metadata={"labels": labels},
-            spec={"nodeName": node, "containers": [{"name": "c", "image": "k8s"}]},
-            status={
-                "phase": "Running",
-                "conditions": [{"type": "Ready", "status": "True"}],
-                "containerStatuses": [_running("c", "k8s", NOW - timedelta(days=9))],
-            },
-        )  # noqa: E501
-    system.add(
-        "ConfigMap",
-        "coredns",
-        "kube-system",
-        data={
-            "Corefile": ".:53 {\n    errors\n    health\n    kubernetes cluster.local in-addr.arpa ip6.arpa {\n        pods insecure\n        fallthrough in-addr.arpa ip6.arpa\n    }\n    forward . /etc/resolv.conf\n    cache 30\n}\n"
-        },
-    )  # noqa: E501
+    }
