@@ -119,7 +119,9 @@ class Databases:
         spoken = [kind for kind in KINDS if kind.words.search(complaint.failure.text)]
         fitting = [item for item in self.servers if item.kind in spoken]
         called = [item for item in fitting if complaint.workload in self.told(item)]
-        for candidates in (called, fitting):
+        core = self._scene.graph.core(complaint.workload.name)
+        namesakes = [item for item in fitting if core in self._scene.graph.core(item.workload.name)]
+        for candidates in (called, namesakes, fitting):
             writable = [item for item in candidates if not item.is_replica] or candidates
             if len(writable) == 1:
                 return writable[0]

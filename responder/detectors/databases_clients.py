@@ -8,7 +8,7 @@ from responder.detectors import Case
 from responder.detectors._databases import KINDS, MYSQL, Databases, Kind, Server
 from responder.detectors._scene import Complaint, Scene
 from responder.detectors._writing import CERTAIN, LIKELY, POSSIBLE, because, found, listed, plural, quote
-from responder.detectors.databases import all_refused, quoted
+from responder.detectors.databases import MANY, all_refused, quoted
 from responder.model.failures import FailureKind
 from responder.model.finding import Because, Cause, Cleared, Finding
 from responder.model.kubernetes import Object, mapping, time, whole
@@ -176,7 +176,7 @@ def _lone_ports(scene: Scene, databases: Databases, server: Server) -> Iterator[
                     yield workload, name, value, port
 
 
-def _vague(scene: Scene, databases: Databases, server: Server, workload: Subject) -> Sequence[Complaint]:
+def _vague(scene: Scene, databases: Databases, server: Server | None, workload: Subject) -> Sequence[Complaint]:
     """What a workload says of a server that it cannot reach, without a word of where."""
     return [
         item
@@ -206,16 +206,7 @@ def _unreached(scene: Scene, databases: Databases) -> Iterator[Finding]:
         ready = _ready_since(scene, server)
         if ready is None or not server.services:
             continue
-        told = {
-            workload: said
-            for workload in dict.fromkeys(item.workload for item in scene.complaints)
-            if databases.of(workload) is None and (said := _vague(scene, databases, server, workload))
-        }
-        told = {
-            workload: said
-            for workload, said in told.items()
-            if any(item.last is None or item.last > ready + SETTLED for item in said)
-        }
+        told = _told_after(scene, databases, server, ready)
         if all_refused(databases, server, list(told)):
             continue
         others = databases.clients(server) - set(told)
@@ -228,6 +219,40 @@ def _unreached(scene: Scene, databases: Databases) -> Iterator[Finding]:
                 reasons.append(because(f"{listed(sorted(map(str, others)))} do not complain", server.workload))
             sure = LIKELY if others and said[0].failure.kind is not FailureKind.RESET else POSSIBLE
             yield found(_port_cause(server.kind), workload, sure, headline, reasons, since=said[0].last)
+    yield from _unreached_unknown(scene, databases)
+
+
+def _told_after(
+    scene: Scene, databases: Databases, server: Server | None, ready: datetime
+) -> dict[Subject, Sequence[Complaint]]:
+    """Who says, after it was ready, that a server (or one that cannot be told) is not where it is looked for."""
+    told = {
+        workload: said
+        for workload in dict.fromkeys(item.workload for item in scene.complaints)
+        if databases.of(workload) is None and (said := _vague(scene, databases, server, workload))
+    }
+    return {
+        workload: said
+        for workload, said in told.items()
+        if any(item.last is None or item.last > ready + SETTLED for item in said)
+    }
+
+
+def _unreached_unknown(scene: Scene, databases: Databases) -> Iterator[Finding]:
+    """As above where it cannot be told which of several servers was meant: all of its kind are ready."""
+    for kind in KINDS:
+        servers = [item for item in databases.servers if item.kind is kind]
+        since = [_ready_since(scene, item) for item in servers]
+        if len(servers) < 2 or any(at is None for at in since):
+            continue
+        told = _told_after(scene, databases, None, max(at for at in since if at))
+        told = {name: said for name, said in told.items() if any(kind.words.search(i.failure.text) for i in said)}
+        if len(told) >= MANY:
+            continue
+        for workload, said in told.items():
+            headline = f"{workload} does not reach its database, although all of {kind.name} are ready"
+            reasons = [*quoted(said), because(f"{listed(item.workload.subject for item in servers)} are ready")]
+            yield found(_port_cause(kind), workload, LIKELY, f"{headline}: {quote(said[0].failure.text)}", reasons)
 
 
 def _ready_since(scene: Scene, server: Server) -> datetime | None:

@@ -281,7 +281,8 @@ def _fault(suspect: Suspect) -> tuple[str, list[Because], Confidence]:
     if status and not suspect.rewritten:
         fault, why, sure = _by_status(status)
         return ("protocol", unlike, LIKELY) if unlike and fault == "path" else (fault, why, sure)
-    if handler.kind == "grpc" and _NO_GRPC.search(words) and unlike and handler.port in suspect.known:
+    unanswered = suspect.rewritten or (handler.kind == "grpc" and _NO_GRPC.search(words))
+    if unlike and unanswered and handler.port in suspect.known:
         return "protocol", unlike, LIKELY
     if _too_early(suspect):
         budget = _seconds(suspect.spec, "initialDelaySeconds", 0) + _patience(suspect.spec)

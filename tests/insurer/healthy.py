@@ -209,6 +209,12 @@ def _middleware(system: System) -> None:
             {"name": "data", "persistentVolumeClaim": {"claimName": "data-db-0"}},
         ],
     )
+    for core in ("payment", "quote", "policy") if system.style.own_databases else ():
+        own = f"{core}-mysql"
+        system.workload(
+            own, [{"name": "mysql", "image": "mysql:8.0.30", "ports": [{"containerPort": 3306}]}], node="wrk-c"
+        )
+        system.service(own, 3306)
     system.service("db", 3306, **({"clusterIP": "None"} if system.style.headless_database else {}))
     system.say("db-0", "mysql", lines.MYSQL_UP, ago=system.since(50))
     for name, image, port in (

@@ -31,6 +31,10 @@ class Style:
     settings: str = "env"
     """Where the address of the database is: env, secret, config-map."""
     headless_database: bool = False
+    mesh: bool = False
+    """Whether every pod has a proxy beside it, which asks the probes in the kubelet's place."""
+    own_databases: bool = False
+    """Whether payment, quote and policy have a MySQL of their own."""
     age: float = 40
     """Minutes since it was set up."""
 
@@ -183,6 +187,8 @@ class System:
             owner = ("ReplicaSet", f"{name}-6bd9c")
         pod = self.pod_name(name)
         containers = copy.deepcopy(template["spec"]["containers"])
+        if self.style.mesh:
+            containers = [_rewritten(item) for item in containers] + [PROXY]
         ready_at = stamp(born + timedelta(seconds=90))
         return self.add(
             "Pod", pod,
@@ -324,6 +330,25 @@ class System:
         }
         self.objects["Endpoints", name]["subsets"] = []
         self.event("ReplicaSet", f"{name}-6bd9c", "FailedCreate", f"Error creating: {message}", count=6)
+
+
+PROXY: Raw = {
+    "name": "istio-proxy",
+    "image": "docker.io/istio/proxyv2:1.22.3",
+    "ports": [{"containerPort": 15090, "name": "http-envoy-prom"}],
+    "readinessProbe": {"httpGet": {"port": 15021, "path": "/healthz/ready"}},
+}
+
+
+def _rewritten(container: Raw) -> Raw:
+    """As the mesh's injector writes probes: the proxy's agent asks them."""
+    found = dict(container)
+    for kind, path in (("livenessProbe", "livez"), ("readinessProbe", "readyz")):
+        probe = container.get(kind)
+        if probe and "exec" not in probe:
+            rest = {key: value for key, value in probe.items() if key not in ("httpGet", "tcpSocket", "grpc")}
+            found[kind] = {**rest, "httpGet": {"port": 15020, "path": f"/app-health/{container['name']}/{path}"}}
+    return found
 
 
 def _owner(kind: str, name: str) -> Raw:

@@ -32,11 +32,18 @@ def _(system: System, app: str) -> None:
     }
 
 
+def _told(system: System, words: str) -> str:
+    """What the kubelet says of a probe; a mesh's agent passes on status codes, and answers 500 for all else."""
+    if not system.style.mesh or "statuscode" in words:
+        return words
+    return "HTTP probe failed with statuscode: 500"
+
+
 def _killed_by_probe(system: System, app: str, probe: dict[str, Any], words: str, lived: float) -> None:
     container(system, app)["livenessProbe"] = probe
     pod = fresh(system, app)
     system.crashing(app, code=143, lived=lived, restarts=3)
-    system.event("Pod", pod, "Unhealthy", f"Liveness probe failed: {words}", count=9)
+    system.event("Pod", pod, "Unhealthy", f"Liveness probe failed: {_told(system, words)}", count=9)
     system.event(
         "Pod", pod, "Killing", f"Container {app} failed liveness probe, will be restarted", count=3, warn=False
     )
@@ -109,7 +116,7 @@ def _never_ready(system: System, app: str, probe: dict[str, Any], words: str) ->
     container(system, app)["readinessProbe"] = probe
     pod = fresh(system, app)
     system.not_ready(app)
-    system.event("Pod", pod, "Unhealthy", f"Readiness probe failed: {words}", count=14)
+    system.event("Pod", pod, "Unhealthy", f"Readiness probe failed: {_told(system, words)}", count=14)
     system.say(pod, app, lines.started(app, system.style.port("claim")))
 
 
