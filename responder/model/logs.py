@@ -162,8 +162,11 @@ def records(lines: Iterable[str]) -> Iterator[LogRecord]:
     yield from map(_record, pending)
 
 
-def group(lines: Iterable[str]) -> tuple[LogGroup, ...]:
-    """The lines that say something is wrong, alike ones with the same peer counted, the most frequent first."""
+def group(lines: Iterable[str], since: datetime | None = None) -> tuple[LogGroup, ...]:
+    """The lines that say something is wrong, alike ones with the same peer counted, the most frequent first.
+
+    `since` is when the trouble began: of lines with a time it is told how many came after.
+    """
     found: dict[tuple[str, str], LogGroup] = {}
     for record in records(lines):
         if not record.troubled:
@@ -171,10 +174,14 @@ def group(lines: Iterable[str]) -> tuple[LogGroup, ...]:
         failed = failure(record.text)
         key = template(record.text), failed.peer if failed else ""
         before = found.get(key)
+        late = before.late if before else None
+        if since is not None and record.at is not None:
+            late = (late or 0) + (record.at >= since)
         found[key] = LogGroup(
             template=key[0],
             example=record.text if before is None else before.example,
             count=before.count + 1 if before else 1,
+            late=late,
             level=record.level,
             first=before.first if before and before.first else record.at,
             last=record.at or (before.last if before else None),

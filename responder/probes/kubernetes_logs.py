@@ -14,7 +14,7 @@ from pydantic import Field
 from responder.clients import Clients, Kubernetes
 from responder.clients.selectors import written
 from responder.errors import Reason, Temporary, Trouble
-from responder.model.evidence import ContainerLog, Gap, Logs, Observation, Reproduction
+from responder.model.evidence import ContainerLog, Gap, LogGroup, Logs, Observation, Reproduction
 from responder.model.kubernetes import Container, Object, Pod, time
 from responder.model.logs import group, last_error, stamped
 from responder.model.runbook import Duration
@@ -40,6 +40,8 @@ _CUT = 1024 * 1024
 _LISTED = 6
 _PATIENCE = 0.8
 _ENDED_FIRST = 4
+_LAG = timedelta(minutes=5)
+"""Rules wait and evaluate over windows: trouble begins before its alert."""
 _OLD = timedelta(minutes=30)
 _CENTRAL = re.compile(
     r"(?:^|[/-])(?:mysql|mariadb|percona|postgres\w*|mongo\w*|gateway|zuul|kong|traefik|frontend)(?:[-:@/]|$)"
@@ -89,9 +91,11 @@ class KubernetesLogs(Probe):
         chosen = self._chosen(pods)
         there = [item for pod in chosen for item in self._wanted(pod, inquiry.now)]
         wanted = _most_telling(chosen, there)[: self.max_logs]
-        patience = inquiry.seconds * _PATIENCE
+        patience, began = inquiry.seconds * _PATIENCE, inquiry.started_at - _LAG
         async with asyncio.TaskGroup() as tasks:
-            reading = [tasks.create_task(self._read(clients.kubernetes, namespace, item, patience)) for item in wanted]
+            reading = [
+                tasks.create_task(self._read(clients.kubernetes, namespace, item, patience, began)) for item in wanted
+            ]
         answers = [task.result() for task in reading]
         logs = [answer for answer in answers if isinstance(answer, ContainerLog)]
         troubles = [(item, answer) for item, answer in zip(wanted, answers, strict=True) if isinstance(answer, Trouble)]
@@ -153,7 +157,7 @@ class KubernetesLogs(Probe):
                 yield _Wanted(pod.name, container.name, False)
 
     async def _read(
-        self, kubernetes: Kubernetes, namespace: str, item: _Wanted, patience: float
+        self, kubernetes: Kubernetes, namespace: str, item: _Wanted, patience: float, began: datetime
     ) -> ContainerLog | Trouble:
         try:
             async with asyncio.timeout(patience):
@@ -164,9 +168,9 @@ class KubernetesLogs(Probe):
             return trouble
         except TimeoutError:
             return Temporary(f"no answer within {patience:g} s", Reason.TIMEOUT)
-        return await asyncio.to_thread(self._understand, namespace, item, text)
+        return await asyncio.to_thread(self._understand, namespace, item, text, began)
 
-    def _understand(self, namespace: str, item: _Wanted, text: str) -> ContainerLog:
+    def _understand(self, namespace: str, item: _Wanted, text: str, began: datetime) -> ContainerLog:
         lines = text.splitlines()
         complete = len(lines) < self.tail and len(text) < _CUT
         if self.grep:
@@ -178,7 +182,7 @@ class KubernetesLogs(Probe):
             container=item.container,
             previous=item.previous,
             lines=tuple(stamped(line)[1] for line in lines[-KEPT_LINES:]),
-            groups=group(lines),
+            groups=group(lines, began),
             last_error=last_error(lines),
             truncated=not complete or len(lines) > KEPT_LINES,
         )
@@ -236,7 +240,14 @@ def _summary(logs: Sequence[ContainerLog], grep: str) -> str:
 
 
 def _facts(logs: Sequence[ContainerLog]) -> Iterator[str]:
-    groups = [(found.count, found.example, log) for log in logs for found in log.groups]
-    for count, example, log in sorted(groups, key=lambda item: -item[0])[:_LISTED]:
+    groups = [(found, log) for log in logs for found in log.groups]
+    for found, log in sorted(groups, key=lambda item: (-_grown(item[0]), -item[0].count))[:_LISTED]:
         when = " (before its restart)" if log.previous else ""
-        yield f"{log.pod} {log.container}{when}: {example[:300]}{f' ×{count}' if count > 1 else ''}"
+        often = f" ×{found.count}" if found.count > 1 else ""
+        new = ", new" if found.late is not None and found.late == found.count else ""
+        yield f"{log.pod} {log.container}{when}: {found.example[:300]}{often}{new}"
+
+
+def _grown(found: LogGroup) -> int:
+    """How many more of its lines came since the trouble began than before."""
+    return 2 * found.late - found.count if found.late is not None else 0
