@@ -43,18 +43,6 @@ OOM = Cause(
     fix="Raise the memory limit or find what uses the memory; roll back if it came with a rollout",
     reference="https://kubernetes.io/docs/tasks/configure-pod-container/assign-memory-resource/",
 )
-NODE_OOM = _cause(
-    "node-out-of-memory",
-    "Killed because the node ran out of memory",
-    "The kernel of the node or the kubelet's eviction ended the pod to free the node's memory.",
-    "Set requests to what the pods use, or add memory",
-)
-EVICTED = _cause(
-    "pod-evicted",
-    "Evicted by the kubelet",
-    "The kubelet ended the pod because the node, or the pod's own storage, ran short of something.",
-    "Set requests and limits for what the message names",
-)
 HEAP = _cause(
     "heap-exhausted",
     "The runtime's own heap is exhausted",
@@ -101,7 +89,7 @@ CRASH = _cause(
     generic=True,
 )
 CAUSES = (
-    OOM, NODE_OOM, EVICTED, HEAP, SETTING, FILE, DISK, ARCHITECTURE, NOT_FOUND,
+    OOM, HEAP, SETTING, FILE, DISK, ARCHITECTURE, NOT_FOUND,
     ENDS, CRASH,
 )  # fmt: skip
 
@@ -152,8 +140,6 @@ def detect(case: Case) -> Iterator[Finding | Cleared]:
     told: set[tuple[str, str]] = set()
     for pod in scene.pods:
         findings = [_explained(scene, ended) for ended in _ended(scene, pod)]
-        if (evicted := _evicted(scene, pod)) is not None:
-            findings.append(evicted)
         if not pod.ready and (killed := _killed_at_start(scene, pod)) is not None:
             findings.append(killed)
         for finding in findings:
@@ -315,21 +301,3 @@ def _cause_of(ended: Ended, failed: Failure | None) -> tuple[Cause, Confidence]:
     if ended.code == 0:
         return ENDS, LIKELY
     return CRASH, LIKELY if ended.code not in (137, 143) else POSSIBLE
-
-
-def _evicted(scene: Scene, pod: Pod) -> Finding | None:
-    if pod.phase != "Failed" or pod.status.get("reason") != "Evicted":
-        return None
-    text = str(pod.status.get("message") or "")
-    workload = scene.picture.workload(pod)
-    if workload is None or not scene.ails(workload):
-        return None
-    cause = NODE_OOM if "low on resource: memory" in text else EVICTED
-    return found(
-        cause,
-        workload.subject,
-        CERTAIN,
-        f"A pod of {workload.subject} was evicted: {quote(text)}",
-        [because(f"pod/{pod.name}: {quote(text)}", pod)],
-        since=time(pod.status.get("startTime")),
-    )

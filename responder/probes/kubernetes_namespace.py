@@ -24,8 +24,9 @@ _TOLD = {"Deployment": "deployments", "Service": "services", "Event": "events", 
 class KubernetesNamespace(Probe):
     """Everything in a namespace that can be the cause of trouble, with nodes, volumes and the system's pods.
 
-    Without a namespace: the nodes, the system's pods and the warnings of the whole cluster. Of config maps only
-    names and keys are kept; of secrets too, where reading them is allowed. `value` is how many pods are not well.
+    Without a namespace: the nodes, the system's pods and the warnings of the whole cluster. Of config maps
+    names, keys and the lines that name places, routes and limits are kept; of secrets names and keys, where reading
+    them is allowed. `value` is how many pods are not well.
     """
 
     namespace: KubeName = ""

@@ -264,11 +264,3 @@ def test_half_of_the_evidence_gives_what_it_can(
 ) -> None:
     found = told(detect, case(done(cause, name), unseen=unseen))
     assert list(dict.fromkeys(item[0] for item in found)) == expected
-
-
-@pytest.mark.parametrize("fault", [item for item in faults() if item.given is None], ids=str)
-def test_the_detectors_alone_name_the_cause(fault: Any) -> None:
-    found = case(lambda system: fault.do(system, system.style.name(fault.core)))
-    expected = fault.subject.format(ns="insurance") or f"deployment/ins-{fault.core}-service"
-    causes = {(item[0], item[1]) for detect in EVERY.values() for item in told(detect, found)}
-    assert (fault.cause, expected) in causes
