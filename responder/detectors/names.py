@@ -6,6 +6,7 @@ endpoints has no address, so that its name does not resolve: that is its pods' t
 
 import re
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 
 from responder.detectors import Case
 from responder.detectors._scene import Complaint, Scene
@@ -34,6 +35,8 @@ CLUSTER_DNS = Cause(
 )
 CAUSES = (NAME, CLUSTER_DNS)
 
+FORGOTTEN = timedelta(minutes=2)
+"""DNS servers and clients remember for a while that a name did not exist: so long after it was made it may fail."""
 MANY = 3
 """So many workloads that cannot resolve names of services that exist have their DNS in common."""
 _RULE = re.compile(
@@ -56,9 +59,7 @@ def detect(case: Case) -> Iterator[Finding | Cleared]:
 
 def _unresolved(scene: Scene, failed: Sequence[Complaint]) -> Iterator[Finding]:
     """Names that logs say do not resolve."""
-    known = [
-        item for item in failed if (service := scene.graph.service(item.failure.host)) and _has_address(scene, service)
-    ]
+    known = [item for item in failed if _should_resolve(scene, scene.graph.service(item.failure.host), item)]
     failed = [item for item in failed if not scene.graph.service(item.failure.host)]
     for host in dict.fromkeys(item.failure.host for item in failed):
         if not scene.graph.is_internal(host) or not scene.knows_all("Service"):
@@ -83,8 +84,14 @@ def _unresolved(scene: Scene, failed: Sequence[Complaint]) -> Iterator[Finding]:
         )
 
 
-def _has_address(scene: Scene, service: Object) -> bool:
-    """Whether a service's name should resolve: a headless one has the addresses of its ready pods only."""
+def _should_resolve(scene: Scene, service: Object | None, complaint: Complaint) -> bool:
+    """Whether a service's name should have resolved: it was there long enough, and has an address. A headless one has
+    the addresses of its ready pods only.
+    """
+    if service is None:
+        return False
+    if complaint.last and service.created and complaint.last - service.created < FORGOTTEN:
+        return False
     if service.spec.get("clusterIP") != "None" or service.spec.get("publishNotReadyAddresses"):
         return True
     counted = scene.graph.endpoints(service)

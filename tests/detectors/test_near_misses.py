@@ -175,6 +175,21 @@ def spring_security_says_no(system: System) -> None:
     system.say(pod, CLAIM, [lines.spring("ERROR", said)], ago=20)
 
 
+def not_known_yet_when_it_was_made(system: System) -> None:
+    made = NOW - timedelta(seconds=90)
+    system.get("Service", "ins-payment-service")["metadata"]["creationTimestamp"] = stamp(made)
+    said = lines.call_fails("http://ins-payment-service:8080/x", "java.net.UnknownHostException: ins-payment-service")
+    system.say(system.pod_name(CLAIM), CLAIM, said, ago=70)
+
+
+def name_of_a_headless_service_without_pods(system: System) -> None:
+    system.get("Service", "cache")["spec"]["clusterIP"] = "None"
+    system.not_ready("cache")
+    system.get("Deployment", "cache")["status"]["readyReplicas"] = 1
+    said = lines.call_fails("http://cache:6379/x", "java.net.UnknownHostException: cache")
+    system.say(system.pod_name(CLAIM), CLAIM, said, ago=20)
+
+
 def written_when_made(system: System) -> None:
     made = system.get("ConfigMap", "db-config")["metadata"]
     made["managedFields"] = [{"manager": "kubectl", "operation": "Apply", "time": made["creationTimestamp"]}]
@@ -199,6 +214,7 @@ def written_when_made(system: System) -> None:
         refused_once,
         spring_security_says_no,
         written_when_made,
+        not_known_yet_when_it_was_made,
     ],
     ids=lambda change: change.__name__.replace("_", " "),
 )
@@ -208,8 +224,18 @@ def test_what_is_there_for_a_reason_is_no_finding(change: Change) -> None:
 
 @pytest.mark.parametrize(
     ("change", "detect"),
-    [(optional_secret, configuration.detect), (starts_slowly, probes.detect), (starts_slowly, containers.detect)],
-    ids=["a secret that is optional", "a start that takes its time", "a start is no crash"],
+    [
+        (name_of_a_headless_service_without_pods, names.detect),
+        (optional_secret, configuration.detect),
+        (starts_slowly, probes.detect),
+        (starts_slowly, containers.detect),
+    ],
+    ids=[
+        "a name without pods behind it",
+        "a secret that is optional",
+        "a start that takes its time",
+        "a start is no crash",
+    ],
 )
 def test_a_detector_leaves_alone_what_is_not_its_business(change: Change, detect: detectors.Detect) -> None:
     assert told(detect, case(change)) == []
