@@ -101,6 +101,11 @@ class Lane:
             "requests": asked,
         }
 
+    @property
+    def cpu_seconds(self) -> float:
+        """Processor time that the service has used."""
+        return self._service.cpu_seconds()
+
     def settle(self) -> None:
         """Wait until nothing is asked any more: what a service asks at its start is not part of any case."""
         asked, deadline = -1, time.monotonic() + PATIENCE
@@ -178,9 +183,12 @@ async def play(recordings: Sequence[Recording], cases: Path, lanes: int, metrics
         shares = [recordings[number::lanes] for number in range(lanes)]
         opened = [Lane(stack, tools, cases, [item.cluster for item in share], metrics) for share in shares]
         await asyncio.gather(*(asyncio.to_thread(lane.settle) for lane in opened))
+        used = sum(lane.cpu_seconds for lane in opened)
         async with asyncio.TaskGroup() as group:
             for lane, share in zip(opened, shares, strict=True):
                 group.create_task(drive(lane, share))
+        used = sum(lane.cpu_seconds for lane in opened) - used
+        print(f"\n  {used / len(recordings):.3f} s of processor time a case", file=sys.stderr)
     print(file=sys.stderr)
     return sorted(results, key=lambda result: str(result["case"]))
 

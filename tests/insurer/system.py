@@ -35,6 +35,8 @@ class Style:
     """Whether every pod has a proxy beside it, which asks the probes in the kubelet's place."""
     own_databases: bool = False
     """Whether payment, quote and policy have a MySQL of their own."""
+    rolling: bool = False
+    """Whether the pod of the old template stays, ready, while that of the new one does not come up."""
     age: float = 40
     """Minutes since it was set up."""
 
@@ -236,11 +238,22 @@ class System:
 
     def rolled_out(self, name: str, kind: str = "Deployment") -> Raw:
         """The pod made anew from a template that was changed, two minutes ago; still ready."""
+        if self.style.rolling and kind == "Deployment":
+            self._keep_old(name)
         return self.pod(
             self.get(kind, name),
             self.get("Pod", self.pod_name(name))["spec"].get("nodeName", "wrk-a"),
             age=timedelta(minutes=min(4, self.style.age / 2)),
         )
+
+    def _keep_old(self, name: str) -> None:
+        old = copy.deepcopy(self.get("Pod", self.pod_name(name)))
+        replicas = copy.deepcopy(self.get("ReplicaSet", f"{name}-6bd9c"))
+        old["metadata"] |= {"name": f"{name}-5aaaa-old01", "ownerReferences": [_owner("ReplicaSet", f"{name}-5aaaa")]}
+        old["metadata"]["labels"] |= {"pod-template-hash": "5aaaa"}
+        replicas["metadata"]["name"] = f"{name}-5aaaa"
+        self.objects["Pod", f"{name}-5aaaa-old01"] = old
+        self.objects["ReplicaSet", f"{name}-5aaaa"] = replicas
 
     def not_ready(self, name: str) -> Raw:
         """A pod that runs and is not ready; its service has no endpoint."""
@@ -252,6 +265,9 @@ class System:
         }
         for status in pod["status"].get("containerStatuses", []):
             status |= {"ready": False}
+        if ("Pod", f"{name}-5aaaa-old01") in self.objects:
+            self.get("Deployment", name)["status"] |= {"replicas": 2, "readyReplicas": 1, "unavailableReplicas": 1}
+            return pod
         for kind in ("Deployment", "StatefulSet"):
             if (kind, name) in self.objects:
                 self.get(kind, name)["status"] |= {"readyReplicas": 0, "availableReplicas": 0, "unavailableReplicas": 1}

@@ -18,6 +18,7 @@ STYLES = {
     "secret": Style(prefix="", suffix="", namespace="prod", shared_port=False, settings="secret"),
     "map": Style(prefix="app-", suffix="", namespace="core", settings="config-map", headless_database=True),
     "young": Style(prefix="svc-", suffix="", namespace="stage", settings="secret", age=4),
+    "rolling": Style(prefix="x-", suffix="", namespace="roll", rolling=True, settings="secret"),
     "mesh": Style(prefix="", suffix="-svc", namespace="mesh", mesh=True, own_databases=True),
 }
 DENIED = (
