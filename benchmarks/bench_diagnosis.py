@@ -106,8 +106,9 @@ class Lane:
         """Processor time that the service has used."""
         return self._service.cpu_seconds()
 
-    def settle(self) -> None:
+    def settle(self, first: Recording) -> None:
         """Wait until nothing is asked any more: what a service asks at its start is not part of any case."""
+        self._choose(first)
         asked, deadline = -1, time.monotonic() + PATIENCE
         while asked != (asked := get(self._kubernetes, "/_stats").get("requests", 0)) and time.monotonic() < deadline:
             time.sleep(SETTLED)
@@ -182,7 +183,9 @@ async def play(recordings: Sequence[Recording], cases: Path, lanes: int, metrics
     with ExitStack() as stack:
         shares = [recordings[number::lanes] for number in range(lanes)]
         opened = [Lane(stack, tools, cases, [item.cluster for item in share], metrics) for share in shares]
-        await asyncio.gather(*(asyncio.to_thread(lane.settle) for lane in opened))
+        await asyncio.gather(
+            *(asyncio.to_thread(lane.settle, share[0]) for lane, share in zip(opened, shares, strict=True) if share)
+        )
         used = sum(lane.cpu_seconds for lane in opened)
         async with asyncio.TaskGroup() as group:
             for lane, share in zip(opened, shares, strict=True):

@@ -27,7 +27,6 @@ CAUSES = (MISROUTE,)
 _UNMAPPED = re.compile(
     r"(?:No mapping for (?:GET|POST|PUT|DELETE|PATCH|HEAD|OPTIONS) |No handler found for [A-Z]+ |No static resource "
     r"|Cannot (?:GET|POST|PUT|DELETE|PATCH) |No endpoint (?:GET|POST|PUT|DELETE|PATCH) )/?(?P<path>[\w./-]+)"
-    r"|\"(?:GET|POST|PUT|DELETE|PATCH) (?P<logged>/[\w./-]+)[^\"]*\" 404\b"
 )
 _GATEWAY = re.compile(r"gateway|zuul|kong|apisix|traefik|ingress|edge-?router|api-?gw", re.IGNORECASE)
 _NO_NAMES = frozenset(("api", "rest", "v1", "v2", "v3", "public", "internal", "services", "service", "http", "web"))
@@ -104,13 +103,13 @@ def _strays(scene: Scene) -> Mapping[str, Sequence[tuple[Object, str, str]]]:
     for evidence, log in scene.logs:
         pod = scene.picture.get("Pod", log.namespace, log.pod)
         workload = scene.picture.workload(pod) if pod else None
-        if workload is None or not any("No " in line or " 404" in line or "Cannot " in line for line in log.lines):
+        if workload is None or not any("No " in line or "Cannot " in line for line in log.lines):
             continue
         own = scene.graph.core(workload.name)
         for line in log.lines:
             if not (match := _UNMAPPED.search(line)):
                 continue
-            words = re.split(r"[^\w-]+", (match["path"] or match["logged"]).lower())
+            words = re.split(r"[^\w-]+", match["path"].lower())
             named = [cores[core] for word in words[:4] if word and (core := scene.graph.core(word)) in cores]
             if named and scene.graph.core(named[0]) != own and not _GATEWAY.search(workload.name):
                 stray.setdefault(named[0], []).append((workload, line, evidence))

@@ -190,6 +190,13 @@ def name_of_a_headless_service_without_pods(system: System) -> None:
     system.say(system.pod_name(CLAIM), CLAIM, said, ago=20)
 
 
+def pages_that_are_not_there(system: System) -> None:
+    said = (
+        '10.244.0.9 - - [04/Mar/2026:02:59:40 +0000] "GET /api/v1/claimservice/claims/77 HTTP/1.1" 404 0 "-" "Mozilla"'
+    )
+    system.say(system.pod_name("portal"), "portal", [said] * 4, ago=20)
+
+
 def written_when_made(system: System) -> None:
     made = system.get("ConfigMap", "db-config")["metadata"]
     made["managedFields"] = [{"manager": "kubectl", "operation": "Apply", "time": made["creationTimestamp"]}]
@@ -214,6 +221,7 @@ def written_when_made(system: System) -> None:
         refused_once,
         spring_security_says_no,
         written_when_made,
+        pages_that_are_not_there,
         not_known_yet_when_it_was_made,
     ],
     ids=lambda change: change.__name__.replace("_", " "),
