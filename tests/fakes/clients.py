@@ -17,6 +17,16 @@ S = TypeVar("S", bound=Shape)
 
 KINDS = {
     "pods": "Pod",
+    "services": "Service",
+    "endpoints": "Endpoints",
+    "configmaps": "ConfigMap",
+    "secrets": "Secret",
+    "persistentvolumeclaims": "PersistentVolumeClaim",
+    "persistentvolumes": "PersistentVolume",
+    "storageclasses.storage.k8s.io": "StorageClass",
+    "serviceaccounts": "ServiceAccount",
+    "resourcequotas": "ResourceQuota",
+    "ingresses.networking.k8s.io": "Ingress",
     "events": "Event",
     "nodes": "Node",
     "deployments.apps": "Deployment",
