@@ -12,7 +12,7 @@ FAULT ?= crash_loop
 CASES ?= ../shared/opsbench/cases
 ARGS ?=
 
-.PHONY: help setup programs check test demo lint format docs lock bench bench-diagnosis clean
+.PHONY: help setup programs check test demo lint format docs pictures lock bench bench-diagnosis clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ format: $(INSTALLED) ## Rewrite the code in the project's style
 
 docs: $(INSTALLED) ## Generate the pages of docs/ that come from the code
 	$(BIN)/python -m docs.generate
+
+pictures: $(INSTALLED) ## Take the pictures of docs/sinks again, from the previews
+	$(BIN)/python -m docs.pictures
 
 lock: $(INSTALLED) ## Renew constraints.txt with the newest versions that pyproject.toml allows
 	PYTHON=$(BIN)/python scripts/lock.sh
