@@ -10,14 +10,14 @@ from pydantic import BaseModel
 import responder.detectors
 import responder.probes
 from responder import plugins
-from responder.app import make_sinks
+from responder.app import check_variables, make_sinks, variables_of
 from responder.cli.serve import ConfigOption
 from responder.errors import ConfigError
 from responder.model.runbook import Runbook
 from responder.model.runbook_test import RunbookTest
 from responder.probes import Probe
 from responder.runbooks.documents import Problems
-from responder.runbooks.loading import load, load_tests, shipped
+from responder.runbooks.loading import NONE_GIVEN, load, load_tests, shipped
 from responder.settings import load as load_settings
 
 PathsArgument = Annotated[list[Path] | None, typer.Argument(help="Files or folders; those that are shipped if none.")]
@@ -37,18 +37,22 @@ def check(
         return
     trouble: list[str] = []
     folders = list(paths or [])
+    given = NONE_GIVEN
     if config is not None:
         try:
             settings = load_settings(config)
             make_sinks(settings)
             folders += settings.rules
+            known = plugins.load(responder.probes, Probe, "probe", dotted=True)
+            given = variables_of(settings)
+            check_variables(settings, load([shipped(), *settings.rules], known, responder.detectors.load(), given))
         except ConfigError as error:
             trouble += str(error).splitlines()
     folders = folders or [shipped()]
     runbooks = tests = 0
     try:
         probes = plugins.load(responder.probes, Probe, "probe", dotted=True)
-        runbooks = len(load(folders, probes, responder.detectors.load()).runbooks)
+        runbooks = len(load(folders, probes, responder.detectors.load(), given).runbooks)
     except Problems as error:
         trouble += map(str, error.problems)
     try:

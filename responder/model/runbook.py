@@ -60,6 +60,21 @@ class Metadata(Record):
     description: str = ""
 
 
+def _variable(value: object) -> object:
+    return {"value": value} if isinstance(value, str) else value
+
+
+class Variable(Record):
+    """What differs from team to team; the settings' `variables` set it. A text alone is its value.
+
+    `inside` is the value where Responder runs in the one cluster that it looks at. Values may hold templates.
+    """
+
+    value: str = ""
+    inside: str = ""
+    about: str = ""
+
+
 class Step(_Open):
     """One question: which probe, with which options (all other keys).
 
@@ -160,10 +175,12 @@ class Runbook(Record):
     kind: Literal["Runbook"]
     metadata: Metadata
     match: tuple[str, ...] = Field(min_length=1)
+    symptoms: tuple[str, ...] = ()
     priority: int = 0
     group_by: tuple[str, ...] = ("namespace",)
     severity: Severity | None = None
     target: Target = Field(default_factory=Target)
+    variables: Mapping[StepId, Annotated[Variable, BeforeValidator(_variable)]] = Field(default_factory=dict)
     heartbeat: Heartbeat | None = None
     deadline: Duration = timedelta(seconds=30)
     investigate: tuple[Step, ...] = ()
@@ -177,6 +194,11 @@ class Runbook(Record):
     def name(self) -> str:
         """The runbook's name."""
         return self.metadata.name
+
+    @property
+    def values(self) -> Mapping[str, str]:
+        """The variables' values, as conditions read them."""
+        return {name: variable.value for name, variable in self.variables.items()}
 
     @model_validator(mode="after")
     def _consistent(self) -> "Runbook":

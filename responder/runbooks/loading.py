@@ -18,6 +18,7 @@ from responder.probes import Probe
 from responder.runbooks.checking import Checker
 from responder.runbooks.documents import Document, Problem, Problems, read
 from responder.runbooks.rulebook import Rulebook
+from responder.runbooks.variables import Variables
 from responder.settings import PACKAGED_RULES
 
 log = structlog.get_logger(__name__)
@@ -26,6 +27,7 @@ SUFFIXES = (".yaml", ".yml")
 KINDS = ["Runbook", "RunbookTest"]
 
 R = TypeVar("R", bound=Record)
+NONE_GIVEN = Variables()
 
 
 def shipped() -> Path:
@@ -33,7 +35,9 @@ def shipped() -> Path:
     return PACKAGED_RULES if PACKAGED_RULES.is_dir() else PACKAGED_RULES.parents[1] / "rules"
 
 
-def load(folders: Sequence[Path], probes: Catalog[Probe], detectors: Detectors) -> Rulebook:
+def load(
+    folders: Sequence[Path], probes: Catalog[Probe], detectors: Detectors, variables: Variables = NONE_GIVEN
+) -> Rulebook:
     """The runbooks of the folders (or single files); of two with one name the later folder's counts.
 
     Raises Problems with everything that is wrong.
@@ -43,7 +47,9 @@ def load(folders: Sequence[Path], probes: Catalog[Probe], detectors: Detectors) 
     checker = Checker(probes, detectors)
     for folder in folders:
         here: dict[str, Document] = {}
-        for document in _documents(folder, "Runbook", problems):
+        for written in _documents(folder, "Runbook", problems):
+            document, wrong = variables.fill(written)
+            problems += wrong
             runbook = _validated(document, Runbook, problems)
             if runbook is None:
                 continue
@@ -61,19 +67,27 @@ def load(folders: Sequence[Path], probes: Catalog[Probe], detectors: Detectors) 
 class Rules:
     """The rulebook in use. A reload that finds problems keeps the old one and says what is wrong."""
 
-    def __init__(self, folders: Sequence[Path], probes: Catalog[Probe], detectors: Detectors, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        probes: Catalog[Probe],
+        detectors: Detectors,
+        metrics: Metrics,
+        variables: Variables = NONE_GIVEN,
+    ) -> None:
         self._folders = tuple(folders)
         self._probes = probes
         self._detectors = detectors
         self._metrics = metrics
-        self.current = load(self._folders, probes, detectors)
+        self._variables = variables
+        self.current = load(self._folders, probes, detectors, variables)
         self.problems: tuple[Problem, ...] = ()
         self._count(True)
 
     async def reload(self) -> tuple[Problem, ...]:
         """Read the files again; returns the problems, none if the new rules are in use."""
         try:
-            self.current = await asyncio.to_thread(load, self._folders, self._probes, self._detectors)
+            self.current = await asyncio.to_thread(load, self._folders, self._probes, self._detectors, self._variables)
             self.problems = ()
         except Problems as error:
             self.problems = error.problems
