@@ -1,5 +1,6 @@
 """What a runbook file may say (`apiVersion: responder/v1`, `kind: Runbook`)."""
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal
@@ -199,6 +200,11 @@ class Runbook(Record):
     def values(self) -> Mapping[str, str]:
         """The variables' values, as conditions read them."""
         return {name: variable.value for name, variable in self.variables.items()}
+
+    def awaits(self, step: Step) -> bool:
+        """Whether the condition of a step names a variable that is not set: it may never be asked."""
+        named = re.findall(r"\bvars\.(\w+)", step.when)
+        return any(not self.values.get(name) for name in named)
 
     @model_validator(mode="after")
     def _consistent(self) -> "Runbook":

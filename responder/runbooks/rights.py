@@ -57,6 +57,8 @@ def rights_of(runbooks: Iterable[Runbook], probes: Catalog[Probe]) -> Rights:
             try:
                 needed.update(_probe(step, probes).permissions())
             except ConfigError as error:
+                if runbook.awaits(step):
+                    continue
                 remarks.append(f"{runbook.name}, step {step.id}: its rights depend on the alert ({error})")
     return Rights(frozenset(needed), tuple(remarks))
 
