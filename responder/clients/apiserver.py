@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import aiohttp
 from pydantic_core import from_json
 
-from responder.clients import Execution
+from responder.clients import Execution, Exists
 from responder.clients.answers import check, read_bounded, unreachable
 from responder.clients.execution import execute
 from responder.clock import Clock
@@ -25,6 +25,7 @@ RENEWED_AFTER = 30.0
 """Seconds that credentials are trusted before a 401 makes us load them again."""
 LARGEST_ANSWER = 64 * 1024 * 1024
 LARGE = 262_144
+MERGE = "application/merge-patch+json"
 
 T = TypeVar("T")
 
@@ -69,6 +70,10 @@ class ApiServer:
     async def review(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """POST a review, which changes nothing; raises Temporary with Reason.BAD_ANSWER for what is no object."""
         return self._object(await self._renewing(lambda: self._ask("POST", path, LARGEST_ANSWER, body)))
+
+    async def change(self, method: str, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """POST an object, or PATCH one with what it shall have; raises Exists where the server answers 409."""
+        return self._object(await self._renewing(lambda: self._ask(method, path, LARGEST_ANSWER, body)))
 
     async def execute(self, path: str, limit: int) -> Execution:
         """Run a command in a container: `path` is that of a pod's `exec` with its query."""
@@ -123,7 +128,7 @@ class ApiServer:
                     method,
                     api.configuration.host + path,
                     json=sent,
-                    headers=await _headers(api),
+                    headers=await _headers(api) | ({"Content-Type": MERGE} if method == "PATCH" else {}),
                     proxy=rest.proxy,
                     server_hostname=rest.server_hostname,
                     allow_redirects=False,
@@ -140,6 +145,8 @@ class ApiServer:
         said, after = _status(body)
         if response.status == 410:
             raise Expired(f"{self.what} answered 410: {said}", Reason.NOT_FOUND)
+        if response.status == 409:
+            raise Exists(f"{self.what} answered 409: {redact(said)[:256]}", Reason.BAD_REQUEST)
         check(response.status, self.what, said, response.headers.get("Retry-After", after))
 
     @asynccontextmanager

@@ -110,7 +110,7 @@ def _context(case: Case, rule: Rule) -> dict[str, Any]:
     first = case.alerts[0] if case.alerts else None
     return {
         "evidence": {
-            name: found.model_dump(mode="json", exclude_none=True)
+            name: found.model_dump(mode="json", exclude_none=True) | {"brief": found.brief or found.summary}
             for name, found in case.evidence.items()
             if any(name in text for text in texts)
         },

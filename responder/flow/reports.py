@@ -3,9 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from sqlalchemy import Connection
 
+from responder.errors import Permanent, Reason
+from responder.flow import silence
+from responder.flow.announce import announce
+from responder.flow.checklist import lines
+from responder.flow.message import span
 from responder.flow.world import World
 from responder.model.incident import Incident, TimelineEntry, TimelineKind
 from responder.model.report import (
@@ -15,7 +21,7 @@ from responder.model.report import (
     full,
     summary,
 )
-from responder.store import deliveries, incidents, investigations
+from responder.store import deliveries, incidents, investigations, procedures, updates
 
 WATCHED_AT_MOST = 1000
 
@@ -90,8 +96,9 @@ class Reports:
             incidents.save(connection, changed)
             text = f"{by or 'Somebody'} has it"
             incidents.tell(connection, id, TimelineEntry(at=now, kind=TimelineKind.PERSON, text=text))
-            deliveries.request(connection, id, self._world.sinks, now, now)
-            self._world.metrics.acknowledgement_seconds.observe((now - incident.opened_at).total_seconds())
+            waited = (now - incident.opened_at).total_seconds()
+            self._world.metrics.acknowledgement_seconds.labels(incident.severity.value).observe(waited)
+            announce(self._world, connection, changed, now, now)
             return changed
 
         return await self._world.database.write(say) is not None
@@ -111,20 +118,47 @@ class Reports:
 
         return await self._world.database.write(say)
 
+    async def silence(self, id: str, reason: str, by: str, lasts: timedelta) -> int | None:  # noqa: A002 - the web's contract
+        """Silence the incident's alerts in Alertmanager; how many silences, None where there is no such incident.
+
+        Raises Temporary, or Permanent where no Alertmanager is set or nothing can be silenced.
+        """
+        report = await self.get(id)
+        if report is None:
+            return None
+        alertmanager = self._world.alertmanager
+        if alertmanager is None:
+            raise Permanent("no Alertmanager is configured: set alertmanager.url", Reason.NOT_CONFIGURED)
+        selections = silence.selections(report)
+        now = self._world.clock.now()
+        for labels in selections:
+            await alertmanager.silence(
+                labels, until=now + lasts, reason=reason, by=by or "Responder", mark=f"Responder incident {id}"
+            )
+        names = ", ".join(sorted({labels.get("alertname", "alerts") for labels in selections}))
+        text = f"{by or 'Somebody'} silenced {names} for {span(now, now + lasts)}: {reason}"
+        entry = TimelineEntry(at=now, kind=TimelineKind.PERSON, text=text)
+        await self._world.database.write(lambda connection: incidents.tell(connection, id, entry))
+        return len(selections)
+
     def _report(self, connection: Connection, incident_id: str) -> Report | None:
         incident = incidents.get(connection, incident_id)
         if incident is None:
             return None
         investigation = investigations.latest(connection, incident_id) or Investigation()
+        runbook = self._world.runbook(incident.runbook)
+        tracked = incidents.alerts_of(connection, incident_id)
         return full(
             incident,
             investigation,
-            incidents.alerts_of(connection, incident_id),
+            tracked,
             url=self._url(incident),
-            runbook=self._world.runbook(incident.runbook),
+            runbook=runbook,
             evidence=investigations.evidence_of(connection, incident_id, investigation.number),
             verification=investigations.verification_of(connection, incident_id),
             timeline=incidents.timeline_of(connection, incident_id),
+            procedure=lines(runbook, investigation.target, tracked, procedures.marks_of(connection, incident_id)),
+            updates=updates.of_incident(connection, incident_id),
         )
 
     def _summary(self, connection: Connection, incident: Incident) -> ReportSummary:

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+from datetime import timedelta
 from http import HTTPStatus
 from json import JSONDecodeError
 
@@ -10,9 +11,10 @@ from aiohttp import ETag, web
 from multidict import CIMultiDict
 from pydantic import BaseModel, TypeAdapter
 
+from responder.errors import Reason, Trouble
 from responder.model.finding import Cause
 from responder.model.report import Report, ReportSummary
-from responder.model.runbook import Runbook
+from responder.model.runbook import Duration, Runbook
 from responder.web import schema
 from responder.web.filters import Filters
 from responder.web.formats import segment
@@ -21,10 +23,13 @@ from responder.web.problems import Refused, not_found
 from responder.web.site import SITE, USER
 
 LONGEST_NAME = 100
+LONGEST_REASON = 500
+LONGEST_SILENCE = timedelta(days=7)
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 WORTH_COMPRESSING = 1024
 
 _SUMMARIES = TypeAdapter(tuple[ReportSummary, ...])
+_DURATION = TypeAdapter(Duration)
 _CAUSES = TypeAdapter(tuple[Cause, ...])
 
 
@@ -35,6 +40,7 @@ def routes() -> list[web.RouteDef]:
         web.get("/api/v1/incidents/{id}", incident),
         web.post("/api/v1/incidents/{id}/acknowledge", acknowledge),
         web.post("/api/v1/incidents/{id}/feedback", feedback),
+        web.post("/api/v1/incidents/{id}/silence", silence),
         web.get("/api/v1/events", all_events),
         web.get("/api/v1/runbooks", runbooks),
         web.get("/api/v1/runbooks/{name}", runbook),
@@ -51,18 +57,18 @@ async def incidents(request: web.Request) -> web.Response:
     found = await request.app[SITE].incidents.list(**filters.wanted, limit=filters.limit + 1)
     shown, more = tuple(found[: filters.limit]), len(found) > filters.limit
     body = await asyncio.to_thread(_SUMMARIES.dump_json, shown)
-    return _json(body, {"X-More": "true"} if more else {"X-More": "false", "X-Total-Count": str(len(shown))})
+    return answer(body, {"X-More": "true"} if more else {"X-More": "false", "X-Total-Count": str(len(shown))})
 
 
 async def incident(request: web.Request) -> web.Response:
     """One report; 304 while nothing changed."""
-    report = await _report(request)
+    report = await report_of(request)
     body = await asyncio.to_thread(lambda: report.model_dump_json().encode())
     tag = ETag(f"{report.revision}-{hashlib.blake2b(body, digest_size=8).hexdigest()}")
     if any(known.value in (tag.value, "*") for known in request.if_none_match or ()):
         response = web.Response(status=HTTPStatus.NOT_MODIFIED)
     else:
-        response = _json(body)
+        response = answer(body)
     response.etag = tag
     return response
 
@@ -71,9 +77,9 @@ async def acknowledge(request: web.Request) -> web.Response:
     """Somebody has it; the first one counts."""
     given = await given_in(request)
     incident_id = request.match_info["id"]
-    if not await request.app[SITE].incidents.acknowledge(incident_id, _name(request, given)):
+    if not await request.app[SITE].incidents.acknowledge(incident_id, asker(request, given)):
         raise not_found("There is no such incident.")
-    return await _done(request)
+    return await done(request)
 
 
 async def feedback(request: web.Request) -> web.Response:
@@ -83,9 +89,28 @@ async def feedback(request: web.Request) -> web.Response:
     if helpful is None:
         raise Refused(HTTPStatus.BAD_REQUEST, "The feedback cannot be used.", ["helpful: is wanted, true or false"])
     incident_id = request.match_info["id"]
-    if not await request.app[SITE].incidents.feedback(incident_id, helpful, _name(request, given)):
+    if not await request.app[SITE].incidents.feedback(incident_id, helpful, asker(request, given)):
         raise not_found("There is no such incident.")
-    return await _done(request)
+    return await done(request)
+
+
+async def silence(request: web.Request) -> web.Response:
+    """Silence the incident's alerts in Alertmanager: `reason`, and `duration` (`1h`, at most a week)."""
+    given = await given_in(request)
+    reason = _line(given.get("reason", ""), LONGEST_REASON)
+    problems = [] if reason else ["reason: is wanted, so that others know why"]
+    lasts = _lasting(str(given.get("duration", "1h")), problems)
+    if problems:
+        raise Refused(HTTPStatus.BAD_REQUEST, "Nothing is silenced.", problems)
+    try:
+        made = await request.app[SITE].incidents.silence(request.match_info["id"], reason, asker(request, given), lasts)
+    except Trouble as trouble:
+        unfit = trouble.reason in (Reason.NOT_CONFIGURED, Reason.BAD_REQUEST, Reason.TOO_LARGE)
+        status = HTTPStatus.CONFLICT if unfit else HTTPStatus.BAD_GATEWAY
+        raise Refused(status, f"It is not silenced: {trouble}.") from None
+    if made is None:
+        raise not_found("There is no such incident.")
+    return await done(request)
 
 
 async def runbooks(request: web.Request) -> web.Response:
@@ -101,17 +126,17 @@ async def runbooks(request: web.Request) -> web.Response:
         }
         for known in sorted(book.runbooks.values(), key=lambda known: known.name)
     ]
-    return _json(json.dumps(documents).encode())
+    return answer(json.dumps(documents).encode())
 
 
 async def runbook(request: web.Request) -> web.Response:
     """One runbook, as its file says."""
-    return _model(find_runbook(request))
+    return model(find_runbook(request))
 
 
 async def causes(request: web.Request) -> web.Response:
     """The catalogue of causes."""
-    return _json(_CAUSES.dump_json(tuple(request.app[SITE].catalogue().values())))
+    return answer(_CAUSES.dump_json(tuple(request.app[SITE].catalogue().values())))
 
 
 async def cause(request: web.Request) -> web.Response:
@@ -119,17 +144,17 @@ async def cause(request: web.Request) -> web.Response:
     known = request.app[SITE].cause(request.match_info["slug"])
     if known is None:
         raise not_found("The catalogue has no such cause.")
-    return _model(known)
+    return model(known)
 
 
 async def report_schema(_request: web.Request) -> web.Response:
     """The JSON Schema of a report."""
-    return _json(json.dumps(schema.report()).encode(), content_type="application/schema+json")
+    return answer(json.dumps(schema.report()).encode(), content_type="application/schema+json")
 
 
 async def openapi(_request: web.Request) -> web.Response:
     """This API, as OpenAPI 3.1."""
-    return _json(json.dumps(schema.openapi()).encode())
+    return answer(json.dumps(schema.openapi()).encode())
 
 
 def find_runbook(request: web.Request) -> Runbook:
@@ -140,7 +165,7 @@ def find_runbook(request: web.Request) -> Runbook:
     return known
 
 
-async def _report(request: web.Request) -> Report:
+async def report_of(request: web.Request) -> Report:
     report = await request.app[SITE].incidents.get(request.match_info["id"])
     if report is None:
         raise not_found("There is no such incident.")
@@ -163,30 +188,45 @@ async def given_in(request: web.Request) -> dict[str, object]:
     return given
 
 
-def _name(request: web.Request, given: dict[str, object]) -> str:
+def asker(request: web.Request, given: dict[str, object]) -> str:
     """Who says so: whom the door knows, else who they say they are."""
     return request[USER] or name_in(given)
 
 
 def name_in(given: dict[str, object]) -> str:
     """Who somebody says they are, on one line."""
-    said = str(given.get("by", ""))[: 10 * LONGEST_NAME]
-    said = " ".join("".join(letter if letter.isprintable() else " " for letter in said).split())
-    return said[:LONGEST_NAME]
+    return _line(given.get("by", ""), LONGEST_NAME)
 
 
-async def _done(request: web.Request) -> web.Response:
+def _lasting(said: str, problems: list[str]) -> timedelta:
+    """How long a silence lasts; what is wrong with it is added to the problems."""
+    try:
+        lasts = _DURATION.validate_python(said)
+    except (ValueError, OverflowError):
+        lasts = timedelta(0)
+    if not timedelta(minutes=1) <= lasts <= LONGEST_SILENCE:
+        problems.append("duration: is written as 30m, 1h30m or 2d, from one minute to seven days")
+    return lasts
+
+
+def _line(said: object, most: int) -> str:
+    """What somebody wrote, on one line."""
+    text = "".join(letter if letter.isprintable() else " " for letter in str(said)[: 10 * most])
+    return " ".join(text.split())[:most]
+
+
+async def done(request: web.Request) -> web.Response:
     """Back to the page for a form, the report as it is now for a program."""
     if request.content_type in FORMS:
         raise web.HTTPSeeOther(f"/incidents/{segment(request.match_info['id'])}")
-    return _model(await _report(request))
+    return model(await report_of(request))
 
 
-def _model(record: BaseModel) -> web.Response:
-    return _json(record.model_dump_json(by_alias=True).encode())
+def model(record: BaseModel) -> web.Response:
+    return answer(record.model_dump_json(by_alias=True).encode())
 
 
-def _json(
+def answer(
     body: bytes,
     headers: dict[str, str] | None = None,
     content_type: str = "application/json",
