@@ -51,7 +51,7 @@ from responder.pictures import Gallery
 from responder.plugins import Catalog
 from responder.probes import Probe
 from responder.queue.embedded import EmbeddedQueue
-from responder.runbooks.loading import Rules, shipped
+from responder.runbooks.loading import Rules, shipped_rules
 from responder.runbooks.rulebook import Rulebook
 from responder.runbooks.variables import Variables
 from responder.settings import Cluster, Settings
@@ -99,8 +99,7 @@ async def outside(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIt
             stack.push_async_callback(alertmanager.close)
         probes = plugins.load(responder.probes, Probe, "probe", dotted=True)
         detectors = responder.detectors.load()
-        ours = [shipped() / part for part in ("runbooks", "escalation", "templates")]
-        rules = Rules([*ours, *settings.rules], probes, detectors, metrics, variables_of(settings))
+        rules = Rules([*shipped_rules(), *settings.rules], probes, detectors, metrics, variables_of(settings))
         clusters: dict[str, Clients] = {}
         dialer = redis_client.Dialer(metrics, clock)
         stack.push_async_callback(dialer.close)
