@@ -40,7 +40,7 @@ def parts(guide: str) -> Iterator[str]:
             for found in re.finditer(r"^#{1,4} (.+)|^(?:- )?\*\*(.+?):?\*\*|^\d\. (.+)", line):
                 part = next(filter(None, found.groups()))
                 issue = part.removeprefix("Issue: ") if part.startswith("Issue: ") else ""
-                yield part.strip()
+                yield part
 
 
 def of_an_issue(line: str, issue: str) -> Iterator[str]:
@@ -52,7 +52,7 @@ def of_an_issue(line: str, issue: str) -> Iterator[str]:
 def of_a_block(line: str) -> Iterator[str]:
     """What comments, numbered output, metrics and levels are called."""
     shapes = (
-        r"^(?:#{1,2}|--) (.+?)(?: \(using.*)?$",
+        r"^(?:#{1,2}|--) (.+?)(?: \(using.*)?\s*$",
         r'^echo .*?"(?:\\n)?(\d\. .+?):"',
         r'^  - name: "(.+)"',
         r"^  ((?!P\d)[a-z]\w+):\s*$",
