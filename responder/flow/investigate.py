@@ -111,6 +111,7 @@ class Investigator:
             "annotations": dict(first.annotations) if first else {},
             "target": self.inquiry.target.model_dump(),
             "vars": dict(self.variables),
+            "sources": dict(self.clients.sources),
             "alert": first.model_dump(mode="json") if first else {},
             "evidence": {
                 name: found.model_dump(mode="json", exclude_none=True)
