@@ -238,9 +238,9 @@ class Runbook(Record):
         return {name: variable.value for name, variable in self.variables.items()}
 
     def awaits(self, step: Step) -> bool:
-        """Whether the condition of a step names a variable that is not set: it may never be asked."""
-        named = re.findall(r"\bvars\.(\w+)", step.when)
-        return any(not self.values.get(name) for name in named)
+        """Whether a step is never asked, since its condition wants a variable that is not set."""
+        wanted = re.findall(r"""\bvars\.(\w+)\s*!=\s*(?:""|'')""", step.when)
+        return "||" not in step.when and any(not self.values.get(name) for name in wanted)
 
     @model_validator(mode="after")
     def _consistent(self) -> "Runbook":
