@@ -118,11 +118,12 @@ class KubernetesObjects(Shape):
 
 
 class LogGroup(Record):
-    """Lines that differ only in their variable parts."""
+    """Lines that differ only in their variable parts. `late` is how many came since the trouble began, where known."""
 
     template: str
     example: str
     count: int
+    late: int | None = None
     level: str = ""
     first: AwareDatetime | None = None
     last: AwareDatetime | None = None
