@@ -12,6 +12,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from docs import rules_index
 from responder import detectors, plugins, probes, sinks
 from responder.metrics import Metrics
 from responder.plugins import Catalog, Plugin
@@ -170,6 +171,8 @@ def main() -> None:
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
             sys.stdout.write(f"docs/{name}\n")
+    if rules_index.write(HERE.parent / "rules" / "README.md"):
+        sys.stdout.write("rules/README.md\n")
 
 
 if __name__ == "__main__":

@@ -53,6 +53,7 @@ from responder.probes import Probe
 from responder.queue.embedded import EmbeddedQueue
 from responder.runbooks.loading import Rules, shipped_rules
 from responder.runbooks.rulebook import Rulebook
+from responder.runbooks.variables import Variables
 from responder.settings import Cluster, Settings
 from responder.signing import Signer
 from responder.sinks import Sink
@@ -98,7 +99,7 @@ async def outside(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIt
             stack.push_async_callback(alertmanager.close)
         probes = plugins.load(responder.probes, Probe, "probe", dotted=True)
         detectors = responder.detectors.load()
-        rules = Rules([*shipped_rules(), *settings.rules], probes, detectors, metrics)
+        rules = Rules([*shipped_rules(), *settings.rules], probes, detectors, metrics, variables_of(settings))
         clusters: dict[str, Clients] = {}
         dialer = redis_client.Dialer(metrics, clock)
         stack.push_async_callback(dialer.close)
@@ -126,6 +127,18 @@ async def outside(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIt
                 alertmanager_client=alertmanager,
             )
         yield Outside(clusters, http, session, probes, detectors, rules, alertmanager)
+
+
+def variables_of(settings: Settings) -> Variables:
+    """What runbooks leave open. Names of a cluster's services mean something inside of that one cluster only."""
+    return Variables(settings.variables, inside=not settings.clusters and kubernetes_client.inside(settings.kubernetes))
+
+
+def check_variables(settings: Settings, book: Rulebook) -> None:
+    """Whether each variable of the settings is one of a runbook; raises ConfigError."""
+    declared = (name for runbook in book.runbooks.values() for name in runbook.variables)
+    if unknown := list(variables_of(settings).unknown(declared)):
+        raise ConfigError("\n".join(unknown))
 
 
 def check_escalation(settings: Settings, book: Rulebook, sinks: Container[str]) -> None:
@@ -164,6 +177,7 @@ async def world(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIter
     """Everything the stages need, opened; closed at the end."""
     sinks = make_sinks(settings)
     async with outside(settings, metrics, clock) as found:
+        check_variables(settings, found.rules.current)
         check_escalation(settings, found.rules.current, sinks)
         database = Database(settings.database)
         try:

@@ -383,6 +383,8 @@ class Settings(BaseSettings):
     """URL of the database."""
     rules: tuple[Path, ...] = ()
     """Folders of runbooks, read in this order after those that are shipped."""
+    variables: dict[str, str] = Field(default_factory=dict)
+    """What runbooks leave open, as addresses: see [runbooks](runbooks.md)."""
     auth: Auth = Field(default_factory=Auth)
     """Who may post webhooks and read the pages."""
     intake: Intake = Field(default_factory=Intake)

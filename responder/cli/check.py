@@ -10,7 +10,7 @@ from pydantic import BaseModel
 import responder.detectors
 import responder.probes
 from responder import plugins
-from responder.app import check_escalation, make_sinks
+from responder.app import check_escalation, check_variables, make_sinks, variables_of
 from responder.cli.serve import ConfigOption
 from responder.errors import ConfigError
 from responder.model.communication import StatusTemplates
@@ -19,7 +19,7 @@ from responder.model.runbook import Runbook
 from responder.model.runbook_test import RunbookTest
 from responder.probes import Probe
 from responder.runbooks.documents import Problems
-from responder.runbooks.loading import load, load_tests, shipped
+from responder.runbooks.loading import NONE_GIVEN, load, load_tests, shipped
 from responder.settings import load as load_settings
 
 PathsArgument = Annotated[list[Path] | None, typer.Argument(help="Files or folders; those that are shipped if none.")]
@@ -40,12 +40,15 @@ def check(
         return
     trouble: list[str] = []
     folders = list(paths or [])
+    given = NONE_GIVEN
     if config is not None:
         try:
             settings = load_settings(config)
             folders += settings.rules
             probes = plugins.load(responder.probes, Probe, "probe", dotted=True)
-            book = load([shipped(), *settings.rules], probes, responder.detectors.load())
+            given = variables_of(settings)
+            book = load([shipped(), *settings.rules], probes, responder.detectors.load(), given)
+            check_variables(settings, book)
             check_escalation(settings, book, make_sinks(settings))
         except ConfigError as error:
             trouble += str(error).splitlines()
@@ -53,7 +56,7 @@ def check(
     runbooks = tests = 0
     try:
         probes = plugins.load(responder.probes, Probe, "probe", dotted=True)
-        runbooks = len(load(folders, probes, responder.detectors.load()).runbooks)
+        runbooks = len(load(folders, probes, responder.detectors.load(), given).runbooks)
     except Problems as error:
         trouble += map(str, error.problems)
     try:

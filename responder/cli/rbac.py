@@ -10,6 +10,7 @@ import yaml
 import responder.detectors
 import responder.probes
 from responder import plugins
+from responder.app import variables_of
 from responder.cli.serve import ConfigOption
 from responder.probes import Probe
 from responder.runbooks.loading import load, shipped
@@ -41,7 +42,9 @@ def rbac(
     settings = load_settings(config) if config else Settings()
     probes = plugins.load(responder.probes, Probe, "probe", dotted=True)
     folders = [shipped(), *settings.rules, *(runbooks or [])]
-    rights = rights_of(load(folders, probes, responder.detectors.load()).runbooks.values(), probes)
+    rights = rights_of(
+        load(folders, probes, responder.detectors.load(), variables_of(settings)).runbooks.values(), probes
+    )
     for line in remarks(rights, settings, namespace or ()):
         typer.echo(f"# {line}")
     typer.echo(yaml.safe_dump_all(manifests(rights, settings, name, home, namespace or ()), sort_keys=False), nl=False)

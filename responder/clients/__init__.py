@@ -361,6 +361,18 @@ class Clients:
     alertmanager_client: Alertmanager | None = None
 
     @property
+    def sources(self) -> Mapping[str, bool]:
+        """What is configured, as conditions of runbooks name it."""
+        return {
+            "kubernetes": self.kubernetes_client is not None,
+            "prometheus": self.prometheus_client is not None,
+            "loki": self.loki_client is not None,
+            "postgres": bool(self.databases),
+            "redis": bool(self.redis_servers),
+            "alertmanager": self.alertmanager_client is not None,
+        }
+
+    @property
     def kubernetes(self) -> Kubernetes:
         """The cluster's API."""
         return self.kubernetes_client or self._absent("Kubernetes API", "kubernetes.kubeconfig")

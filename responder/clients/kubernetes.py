@@ -199,7 +199,17 @@ def connect(name: str, settings: KubernetesSettings, metrics: Metrics, clock: Cl
     """The client that the settings ask for: a snapshot, a kubeconfig, the pod's own account, or None."""
     if settings.snapshot is not None:
         return SnapshotKubernetes(name, settings.snapshot)
-    mounted = settings.in_cluster if settings.in_cluster is not None else TOKEN.exists()
+    mounted = _mounted(settings)
     if settings.kubeconfig is not None or settings.context or mounted:
         return LiveKubernetes(name, settings, metrics, clock)
     return None
+
+
+def inside(settings: KubernetesSettings) -> bool:
+    """Whether Responder runs in the cluster that the settings mean."""
+    elsewhere = settings.snapshot is not None or settings.kubeconfig is not None or settings.context
+    return not elsewhere and _mounted(settings)
+
+
+def _mounted(settings: KubernetesSettings) -> bool:
+    return settings.in_cluster if settings.in_cluster is not None else TOKEN.exists()

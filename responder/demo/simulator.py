@@ -123,6 +123,7 @@ class Simulator:
 
     def _nlp(self) -> Iterator[Metric]:
         yield _histogram("nlp_processing_duration_seconds", "Time to translate.", self._totals, "nlp")
+        yield _counter("nlp_requests", "Translations.", "result", {"success": self._totals.counts["nlp"], "failure": 0})
         yield _gauge("nlp_request_queue_depth", "Requests that wait.", self._totals.behaviour.queue)
 
     def _audit(self) -> Iterator[Metric]:

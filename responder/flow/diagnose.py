@@ -36,7 +36,7 @@ def diagnose(case: Case, runbook: Runbook, detectors: Detectors) -> Diagnosis:
     remarks: list[str] = []
     ran: set[str] = set()
     for rule in runbook.diagnose:
-        for name, said in _conclusions(case, rule, detectors, ran, remarks):
+        for name, said in _conclusions(case, rule, runbook, detectors, ran, remarks):
             if isinstance(said, Finding):
                 findings.append(said if said.detector else said.model_copy(update={"detector": name}))
             else:
@@ -51,12 +51,12 @@ def diagnose(case: Case, runbook: Runbook, detectors: Detectors) -> Diagnosis:
 
 
 def _conclusions(
-    case: Case, rule: Rule, detectors: Detectors, ran: set[str], remarks: list[str]
+    case: Case, rule: Rule, runbook: Runbook, detectors: Detectors, ran: set[str], remarks: list[str]
 ) -> Iterator[tuple[str, Finding | Cleared]]:
     """What one rule concludes, with the name of the detector that did; each detector runs once."""
     if not rule.use:
         try:
-            yield from (("runbook", said) for said in _ruled(case, rule))
+            yield from (("runbook", said) for said in _ruled(case, rule, runbook))
         except ResponderError as error:
             remarks.append(f"a rule of the runbook was left out: {error}")
         return
@@ -71,8 +71,8 @@ def _conclusions(
             remarks.append(f"the detector {name} failed: {type(error).__name__}: {error}"[:500])
 
 
-def _ruled(case: Case, rule: Rule) -> Iterator[Finding | Cleared]:
-    context = _context(case, rule)
+def _ruled(case: Case, rule: Rule, runbook: Runbook) -> Iterator[Finding | Cleared]:
+    context = _context(case, rule) | {"vars": dict(runbook.values)}
     if not Condition(rule.when).evaluate(context):
         return
     context["alert"] = case.alerts[0].model_dump(mode="json") if case.alerts else {}

@@ -41,6 +41,7 @@ class Investigator:
     metrics: Metrics
     keep: Keep
     evidence: dict[str, Evidence] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     async def ask_all(self, steps: tuple[Step, ...], deadline: float) -> Mapping[str, Evidence]:
         """Evidence by step, in the order of the steps; what is late at the deadline (seconds) says so."""
@@ -109,6 +110,8 @@ class Investigator:
             "labels": dict(first.labels) if first else {},
             "annotations": dict(first.annotations) if first else {},
             "target": self.inquiry.target.model_dump(),
+            "vars": dict(self.variables),
+            "sources": dict(self.clients.sources),
             "alert": first.model_dump(mode="json") if first else {},
             "evidence": {
                 name: found.model_dump(mode="json", exclude_none=True)

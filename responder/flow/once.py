@@ -93,6 +93,7 @@ class Once:
             metrics=self.metrics,
             keep=keep,
             evidence=dict(given or {}),
+            variables=runbook.values,
         )
         evidence = await investigator.ask_all(runbook.investigate, runbook.deadline.total_seconds())
         diagnosis = await self._diagnose(incident.runbook, inquiry, evidence)

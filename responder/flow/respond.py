@@ -106,6 +106,7 @@ class Responder:
             metrics=self._world.metrics,
             keep=keep,
             evidence={item.id: item for item in known},
+            variables=runbook.values,
         )
         return await investigator.ask_all(runbook.investigate, runbook.deadline.total_seconds())
 

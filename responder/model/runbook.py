@@ -1,5 +1,6 @@
 """What a runbook file may say (`apiVersion: responder/v1`, `kind: Runbook`)."""
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal
@@ -58,6 +59,21 @@ class Metadata(Record):
     title: str
     source: str = ""
     description: str = ""
+
+
+def _variable(value: object) -> object:
+    return {"value": value} if isinstance(value, str) else value
+
+
+class Variable(Record):
+    """What differs from team to team; the settings' `variables` set it. A text alone is its value.
+
+    `inside` is the value where Responder runs in the one cluster that it looks at. Values may hold templates.
+    """
+
+    value: str = ""
+    inside: str = ""
+    about: str = ""
 
 
 class Step(_Open):
@@ -193,10 +209,12 @@ class Runbook(Record):
     kind: Literal["Runbook"]
     metadata: Metadata
     match: tuple[str, ...] = Field(min_length=1)
+    symptoms: tuple[str, ...] = ()
     priority: int = 0
     group_by: tuple[str, ...] = ("namespace",)
     severity: Severity | None = None
     target: Target = Field(default_factory=Target)
+    variables: Mapping[StepId, Annotated[Variable, BeforeValidator(_variable)]] = Field(default_factory=dict)
     heartbeat: Heartbeat | None = None
     quiet: bool = False
     deadline: Duration = timedelta(seconds=30)
@@ -213,6 +231,16 @@ class Runbook(Record):
     def name(self) -> str:
         """The runbook's name."""
         return self.metadata.name
+
+    @property
+    def values(self) -> Mapping[str, str]:
+        """The variables' values, as conditions read them."""
+        return {name: variable.value for name, variable in self.variables.items()}
+
+    def awaits(self, step: Step) -> bool:
+        """Whether a step is never asked, since its condition wants a variable that is not set."""
+        wanted = re.findall(r"""\bvars\.(\w+)\s*!=\s*(?:""|'')""", step.when)
+        return "||" not in step.when and any(not self.values.get(name) for name in wanted)
 
     @model_validator(mode="after")
     def _consistent(self) -> "Runbook":

@@ -36,7 +36,7 @@ _WORDS = {"NotReady": "not ready", "Succeeded": "completed", "Pending": "pending
 class Question:
     """A list to read: the resource as kubectl names it, and which part of it.
 
-    One that is `welcome` helps where it may be read; not being allowed to is nothing to complain of.
+    One that is `welcome` helps where it can be read; that it may not be, or is not there, is nothing to complain of.
     """
 
     resource: str
@@ -78,7 +78,7 @@ class Gathering:
                 self._keep(question, answer)
             else:
                 troubles.append(answer)
-                if not (question.welcome and answer.reason is Reason.FORBIDDEN):
+                if not (question.welcome and answer.reason in (Reason.FORBIDDEN, Reason.NOT_FOUND)):
                     self.miss(str(question), answer)
         if troubles and len(troubles) == len(questions) and not self.objects:
             raise troubles[0]

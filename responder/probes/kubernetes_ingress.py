@@ -35,7 +35,7 @@ class KubernetesIngress(Probe):
         found = Gathering(clients.kubernetes, inquiry)
         await found.ask(
             Question(f"ingresses.{_NETWORKING}", namespace),
-            Question(f"ingressclasses.{_NETWORKING}"),
+            Question(f"ingressclasses.{_NETWORKING}", welcome=True),
             Question("services", namespace),
             Question("endpoints", namespace, welcome=True),
             Question("endpointslices.discovery.k8s.io", namespace, welcome=True),

@@ -66,6 +66,8 @@ class PostgresHealthCheck(Probe):
     @field_validator("slot_size", "disk_size", mode="before")
     @classmethod
     def _as_kubernetes_writes_it(cls, size: Any) -> Any:
+        if size == "":
+            return None
         return f"{size}B" if isinstance(size, str) and size.endswith("i") else size
 
     async def run(self, inquiry: Inquiry, clients: Clients) -> Observation:

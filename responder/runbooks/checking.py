@@ -43,7 +43,7 @@ class Checker:
         for name, text in runbook.target:
             yield from _template(("target", name), text)
         for index, step in enumerate(runbook.investigate):
-            yield from self._step(step, ("investigate", index))
+            yield from self._step(step, ("investigate", index), judged=not runbook.awaits(step))
         yield from self._rules(runbook)
         for index, check in enumerate(runbook.verify):
             if check.expect:
@@ -60,7 +60,7 @@ class Checker:
             near = did_you_mean(wanted, list(self.templates))
             yield ("communicate", "templates"), f"unknown set of templates {wanted!r}{near}"
 
-    def _step(self, step: Step, path: Path) -> Found:
+    def _step(self, step: Step, path: Path, *, judged: bool) -> Found:
         try:
             probe = self.probes.find(step.probe)
         except ConfigError as error:
@@ -68,7 +68,7 @@ class Checker:
             return
         for option, value in step.options.items():
             yield from _templates((*path, option), value)
-        for option, message in option_problems(probe, step.options):
+        for option, message in option_problems(probe, step.options, judged=judged):
             yield (*path, option) if option else path, message
         if step.when:
             yield from _condition((*path, "when"), step.when)
@@ -96,9 +96,11 @@ class Checker:
                     yield (*path, "finding", "evidence"), f"{name!r} is no step{did_you_mean(name, steps)}"
 
 
-def option_problems(model: type[BaseModel], options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def option_problems(
+    model: type[BaseModel], options: Mapping[str, Any], *, judged: bool = True
+) -> Iterator[tuple[str, str]]:
     """What is wrong with the options of a plugin, as (option, message); values with templates are not judged."""
-    given = {name: value for name, value in options.items() if not _has_template(value)}
+    given = {name: value for name, value in options.items() if judged and not _has_template(value)}
     try:
         model.model_validate(given)
     except ValidationError as error:

@@ -20,6 +20,7 @@ from responder.probes import Probe
 from responder.runbooks.checking import Checker, Found, check_escalation, check_templates
 from responder.runbooks.documents import Document, Problem, Problems, read
 from responder.runbooks.rulebook import Rulebook
+from responder.runbooks.variables import Variables
 from responder.settings import PACKAGED_RULES
 
 log = structlog.get_logger(__name__)
@@ -29,6 +30,7 @@ KINDS = ["Runbook", "RunbookTest", "EscalationPolicy", "StatusTemplates"]
 
 R = TypeVar("R", bound=Record)
 N = TypeVar("N", Runbook, EscalationPolicy, StatusTemplates)
+NONE_GIVEN = Variables()
 
 
 def shipped() -> Path:
@@ -41,7 +43,9 @@ def shipped_rules() -> list[Path]:
     return [shipped() / part for part in ("runbooks", "escalation", "templates")]
 
 
-def load(folders: Sequence[Path], probes: Catalog[Probe], detectors: Detectors) -> Rulebook:
+def load(
+    folders: Sequence[Path], probes: Catalog[Probe], detectors: Detectors, variables: Variables = NONE_GIVEN
+) -> Rulebook:
     """The rules of the folders (or single files); of two of a kind with one name the later folder's counts.
 
     Raises Problems with everything that is wrong.
@@ -51,7 +55,7 @@ def load(folders: Sequence[Path], probes: Catalog[Probe], detectors: Detectors) 
     templates = _named(read_once, StatusTemplates, check_templates, problems)
     known = {*templates, *_shipped_templates(folders)}
     checker = Checker(probes, detectors, tuple(sorted(known)))
-    runbooks = _named(read_once, Runbook, checker.check, problems)
+    runbooks = _named(read_once, Runbook, checker.check, problems, variables)
     escalations = _named(read_once, EscalationPolicy, check_escalation, problems)
     if problems:
         raise Problems(problems)
@@ -59,13 +63,19 @@ def load(folders: Sequence[Path], probes: Catalog[Probe], detectors: Detectors) 
 
 
 def _named(
-    folders: Sequence[Sequence[Document]], model: type[N], check: Callable[[N], Found], problems: list[Problem]
+    folders: Sequence[Sequence[Document]],
+    model: type[N],
+    check: Callable[[N], Found],
+    problems: list[Problem],
+    variables: Variables = NONE_GIVEN,
 ) -> dict[str, N]:
-    """The documents of a kind by name, checked; of each folder the documents are given."""
+    """The documents of a kind by name, with their variables filled in, checked; of each folder its documents."""
     found: dict[str, N] = {}
     for documents in folders:
         here: dict[str, Document] = {}
-        for document in _of_kind(documents, model.__name__):
+        for written in _of_kind(documents, model.__name__):
+            document, wrong = variables.fill(written)
+            problems += wrong
             item = _validated(document, model, problems)
             if item is None:
                 continue
@@ -89,19 +99,27 @@ def _shipped_templates(folders: Sequence[Path]) -> set[str]:
 class Rules:
     """The rulebook in use. A reload that finds problems keeps the old one and says what is wrong."""
 
-    def __init__(self, folders: Sequence[Path], probes: Catalog[Probe], detectors: Detectors, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        probes: Catalog[Probe],
+        detectors: Detectors,
+        metrics: Metrics,
+        variables: Variables = NONE_GIVEN,
+    ) -> None:
         self._folders = tuple(folders)
         self._probes = probes
         self._detectors = detectors
         self._metrics = metrics
-        self.current = load(self._folders, probes, detectors)
+        self._variables = variables
+        self.current = load(self._folders, probes, detectors, variables)
         self.problems: tuple[Problem, ...] = ()
         self._count(True)
 
     async def reload(self) -> tuple[Problem, ...]:
         """Read the files again; returns the problems, none if the new rules are in use."""
         try:
-            self.current = await asyncio.to_thread(load, self._folders, self._probes, self._detectors)
+            self.current = await asyncio.to_thread(load, self._folders, self._probes, self._detectors, self._variables)
             self.problems = ()
         except Problems as error:
             self.problems = error.problems

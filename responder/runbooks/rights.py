@@ -49,11 +49,13 @@ class Rights:
 
 
 def rights_of(runbooks: Iterable[Runbook], probes: Catalog[Probe]) -> Rights:
-    """What the steps of the runbooks need."""
+    """What the steps of the runbooks need; those that want a variable which is not set need nothing."""
     needed: set[Permission] = set()
     remarks: list[str] = []
     for runbook in runbooks:
         for step in runbook.investigate:
+            if runbook.awaits(step):
+                continue
             try:
                 needed.update(_probe(step, probes).permissions())
             except ConfigError as error:

@@ -90,3 +90,15 @@ def test_commands_get_a_right_only_where_the_settings_allow_them(printed: Any) -
     (role,) = [item for item in found if item["kind"] == "Role"]
     assert role["metadata"] == {"name": "responder-exec", "namespace": "shop"}
     assert rights(role) == {("", "pods/exec", "create"), ("", "pods/exec", "get")}
+
+
+def test_a_step_that_wants_a_variable_needs_its_rights_once_it_is_set(printed: Any, tmp_path: Path) -> None:
+    file = tmp_path / "runbooks" / "web.yaml"
+    secretive = "ingress, probe: kubernetes.ingress, secrets: true, namespace: shop, when: 'vars.deep != \"\"'"
+    file.write_text(
+        f"{RUNBOOK}variables: {{deep: ''}}\n".replace("investigate:", f"investigate:\n  - {{id: {secretive}}}")
+    )
+    _, (role, *_) = printed()
+    assert ("", "secrets", "get") not in rights(role)
+    _, (role, *_) = printed(settings=f"{{rules: ['{tmp_path}/runbooks'], variables: {{deep: 'yes'}}}}")
+    assert ("", "secrets", "get") in rights(role)
