@@ -87,6 +87,14 @@ def test_the_cluster_role_is_enough_for_the_shipped_runbooks() -> None:
     assert wanted <= granted()
 
 
+def test_the_optional_role_writes_events_and_nothing_else() -> None:
+    role, binding = yaml.safe_load_all((DEPLOY / "kubernetes" / "events.yaml").read_text())
+    assert role["rules"] == [{"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]}]
+    (account,) = [item for item in manifests() if item["kind"] == "ServiceAccount"]
+    assert binding["subjects"][0]["name"] == account["metadata"]["name"]  # type: ignore[index]
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+
+
 def test_the_pod_runs_without_privileges() -> None:
     (deployment,) = [item for item in manifests() if item["kind"] == "Deployment"]
     pod = deployment["spec"]["template"]["spec"]  # type: ignore[index]

@@ -61,10 +61,14 @@ REVIEWS: Mapping[str, str] = {
 """The reviews of `authorization.k8s.io/v1` with their resources: questions that are sent as POST."""
 
 
+class Exists(Permanent):
+    """What should be created is there already."""
+
+
 class Kubernetes(Protocol):
     """One cluster, live or a snapshot. Resources are named as kubectl does: `pods`, `deployments.apps`.
 
-    The API server's discovery decides which version of a group is asked.
+    The API server's discovery decides which version of a group is asked. Probes only read; what writes are sinks.
     """
 
     name: str
@@ -94,6 +98,14 @@ class Kubernetes(Protocol):
         since: timedelta | None = None,
     ) -> str:
         """The end of a container's log, each line with its timestamp."""
+        ...
+
+    async def create(self, resource: str, body: Mapping[str, Any], *, namespace: str = "") -> dict[str, Any]:
+        """Make an object; raises Exists where one has its name, Permanent where nothing can be changed."""
+        ...
+
+    async def patch(self, resource: str, name: str, body: Mapping[str, Any], *, namespace: str = "") -> dict[str, Any]:
+        """Change the fields of an object (a merge patch); raises Permanent with Reason.NOT_FOUND."""
         ...
 
     async def version(self) -> str:
@@ -320,6 +332,12 @@ class Alertmanager(Protocol):
 
     async def alerts(self, *matchers: str) -> Sequence[Mapping[str, Any]]:
         """Alerts as `GET /api/v2/alerts` returns them, active and suppressed."""
+        ...
+
+    async def silence(self, labels: Mapping[str, str], *, until: datetime, reason: str, by: str, mark: str) -> str:
+        """Silence the alerts with these labels until then; returns the silence's id. One with the same mark is
+        prolonged.
+        """
         ...
 
     async def close(self) -> None:

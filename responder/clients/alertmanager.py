@@ -48,6 +48,15 @@ class HttpAlertmanager:
         """
         return await self._shared.ask(matchers, lambda: self._alerts(matchers))
 
+    async def silence(self, labels: Mapping[str, str], *, until: datetime, reason: str, by: str, mark: str) -> str:
+        """Silence the alerts with these labels until then; returns the silence's id.
+
+        `mark` becomes a part of the comment. A silence of the same labels with it that has not ended is prolonged,
+        so that asking twice makes one: the API has no key of its own.
+        """
+        key = ("silence", tuple(sorted(labels.items())), until, reason, by, mark)
+        return await self._shared.ask(key, lambda: self._silence(labels, until, reason, by, mark), cache=False)
+
     async def close(self) -> None:
         """Give up what is under way."""
         await self._shared.close()
@@ -72,11 +81,42 @@ class HttpAlertmanager:
             message = f"{self._what} started {age:.0f} s ago and may not know all alerts again yet"
             raise Temporary(message, Reason.BAD_ANSWER, after=missing)
 
+    async def _silence(self, labels: Mapping[str, str], until: datetime, reason: str, by: str, mark: str) -> str:
+        matchers = [
+            {"name": name, "value": value, "isRegex": False, "isEqual": True} for name, value in sorted(labels.items())
+        ]
+        wanted: dict[str, Any] = {
+            "matchers": matchers,
+            "startsAt": self._clock.now().isoformat(),
+            "endsAt": until.isoformat(),
+            "createdBy": by,
+            "comment": f"{reason} ({mark})",
+        }
+        if known := same_silence(await self._get("/api/v2/silences", []), matchers, mark):
+            if datetime.fromisoformat(known["endsAt"]) >= until:
+                return str(known["id"])
+            wanted |= {"id": known["id"], "startsAt": known["startsAt"]}
+        answer = await self._ask("POST", "/api/v2/silences", document=wanted)
+        number = answer.get("silenceID") if isinstance(answer, dict) else None
+        if not number:
+            raise Temporary(f"{self._what} did not say which silence it made", Reason.BAD_ANSWER)
+        return str(number)
+
     async def _get(self, path: str, params: Sequence[tuple[str, str]]) -> Any:
         """The JSON of an answer, None where it is none."""
+        return await self._ask("GET", path, params=params)
+
+    async def _ask(
+        self, method: str, path: str, *, params: Sequence[tuple[str, str]] = (), document: Any = None
+    ) -> Any:
         try:
-            async with self._session.get(
-                f"{self._url}{path}", params=params, headers=self._headers(), allow_redirects=False
+            async with self._session.request(
+                method,
+                f"{self._url}{path}",
+                params=params,
+                json=document,
+                headers=self._headers(),
+                allow_redirects=False,
             ) as response:
                 body = await read_bounded(response, LARGEST_ANSWER, self._what)
         except (aiohttp.ClientError, OSError) as error:
@@ -100,6 +140,21 @@ class HttpAlertmanager:
             password = self._settings.password.get_secret_value() if self._settings.password else ""
             headers["Authorization"] = aiohttp.BasicAuth(self._settings.username, password).encode()
         return headers
+
+
+def same_silence(silences: Any, matchers: Sequence[Mapping[str, Any]], mark: str) -> Mapping[str, Any] | None:
+    """The silence with these matchers and the mark that has not ended, of what `GET /api/v2/silences` returns."""
+    for silence in silences if isinstance(silences, list) else ():
+        try:
+            given = sorted(
+                (one["name"], one["value"], one["isRegex"], one.get("isEqual", True)) for one in silence["matchers"]
+            )
+            same = given == [(one["name"], one["value"], False, True) for one in matchers]
+            if same and mark in silence["comment"] and silence["status"]["state"] in ("active", "pending"):
+                return {name: silence[name] for name in ("id", "startsAt", "endsAt")}
+        except (KeyError, TypeError):
+            continue
+    return None
 
 
 def connect(

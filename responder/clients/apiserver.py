@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import aiohttp
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
-from responder.clients import Execution
+from responder.clients import Execution, Exists
 from responder.clients.answers import check, read_bounded, unreachable
 from responder.clients.execution import execute
 from responder.clock import Clock
@@ -25,6 +25,7 @@ RENEWED_AFTER = 30.0
 """Seconds that credentials are trusted before a 401 makes us load them again."""
 LARGEST_ANSWER = 64 * 1024 * 1024
 LARGE = 262_144
+MERGE = "application/merge-patch+json"
 
 T = TypeVar("T")
 
@@ -59,16 +60,19 @@ class ApiServer:
 
     async def json(self, path: str) -> dict[str, Any]:
         """The JSON object at a path; raises Temporary with Reason.BAD_ANSWER where there is something else."""
-        body = await self.get(path, LARGEST_ANSWER)
-        return await asyncio.to_thread(self._object, body) if len(body) > LARGE else self._object(body)
+        return await self._object(await self.get(path, LARGEST_ANSWER))
 
     async def get(self, path: str, limit: int) -> bytes:
         """The body at a path, at most `limit` bytes; raises Expired for a list that is gone."""
         return await self._renewing(lambda: self._ask("GET", path, limit))
 
+    async def change(self, method: str, path: str, document: str) -> dict[str, Any]:
+        """POST an object, or PATCH one with what it shall have; raises Exists where the server answers 409."""
+        return await self._object(await self._renewing(lambda: self._ask(method, path, LARGEST_ANSWER, document)))
+
     async def review(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """POST a review, which changes nothing; raises Temporary with Reason.BAD_ANSWER for what is no object."""
-        return self._object(await self._renewing(lambda: self._ask("POST", path, LARGEST_ANSWER, body)))
+        return await self.change("POST", path, to_json(body).decode())
 
     async def execute(self, path: str, limit: int) -> Execution:
         """Run a command in a container: `path` is that of a pod's `exec` with its query."""
@@ -88,9 +92,9 @@ class ApiServer:
         if self._connection is not None:
             await self._connection.api.close()
 
-    def _object(self, body: bytes) -> dict[str, Any]:
+    async def _object(self, body: bytes) -> dict[str, Any]:
         try:
-            answer = from_json(body)
+            answer = await asyncio.to_thread(from_json, body) if len(body) > LARGE else from_json(body)
         except ValueError:
             answer = None
         if not isinstance(answer, dict):
@@ -115,15 +119,16 @@ class ApiServer:
         except (aiohttp.ClientError, OSError) as error:
             raise unreachable(error, self.what) from None
 
-    async def _ask(self, method: str, path: str, limit: int, sent: Mapping[str, Any] | None = None) -> bytes:
+    async def _ask(self, method: str, path: str, limit: int, document: str | None = None) -> bytes:
+        sent = {"Content-Type": MERGE if method == "PATCH" else "application/json"} if document is not None else {}
         try:
             async with self._connected() as api:
                 rest = api.rest_client
                 async with rest.pool_manager.request(
                     method,
                     api.configuration.host + path,
-                    json=sent,
-                    headers=await _headers(api),
+                    data=document,
+                    headers=await _headers(api) | sent,
                     proxy=rest.proxy,
                     server_hostname=rest.server_hostname,
                     allow_redirects=False,
@@ -140,6 +145,8 @@ class ApiServer:
         said, after = _status(body)
         if response.status == 410:
             raise Expired(f"{self.what} answered 410: {said}", Reason.NOT_FOUND)
+        if response.status == 409:
+            raise Exists(f"{self.what} answered 409: {redact(said)[:256]}", Reason.BAD_REQUEST)
         check(response.status, self.what, said, response.headers.get("Retry-After", after))
 
     @asynccontextmanager

@@ -1,5 +1,6 @@
 """A live cluster: lists, objects and logs of its API server, shared between those who ask."""
 
+import json
 import shlex
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -39,6 +40,7 @@ class LiveKubernetes:
         self._shared = self._share(what, metrics, clock)
         # a node that is down answers no logs; that must not stop the questions about the cluster
         self._logs = self._share(f"{what} (logs)", metrics, clock)
+        self._writes = self._share(f"{what} (changes)", metrics, clock)
         self._discovery = Discovery(self._json, clock)
 
     def kubectl(self, *arguments: str) -> str:
@@ -88,6 +90,16 @@ class LiveKubernetes:
         path = f"/api/v1/namespaces/{segment(namespace)}/pods/{segment(pod)}/log?{urlencode(query)}"
         return await self._logs.ask((path, tail), lambda: self._tail(path, tail))
 
+    async def create(self, resource: str, body: Mapping[str, Any], *, namespace: str = "") -> dict[str, Any]:
+        """Make an object; raises Exists where one has its name."""
+        found = await self._discovery.find(resource)
+        return await self._write("POST", found.path(namespace), body)
+
+    async def patch(self, resource: str, name: str, body: Mapping[str, Any], *, namespace: str = "") -> dict[str, Any]:
+        """Change the fields of an object; raises Permanent with Reason.NOT_FOUND."""
+        found = await self._discovery.find(resource)
+        return await self._write("PATCH", f"{found.path(namespace)}/{segment(name)}", body)
+
     async def version(self) -> str:
         """The server's version."""
         return str((await self._json("/version")).get("gitVersion", ""))
@@ -125,6 +137,7 @@ class LiveKubernetes:
         """Release connections."""
         await self._shared.close()
         await self._logs.close()
+        await self._writes.close()
         await self._server.close()
 
     def _share(self, what: str, metrics: Metrics, clock: Clock) -> Shared:
@@ -140,6 +153,11 @@ class LiveKubernetes:
 
     async def _json(self, path: str) -> dict[str, Any]:
         return await self._shared.ask(path, lambda: self._server.json(path))
+
+    async def _write(self, method: str, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        text = json.dumps(body)
+        key = (method, path, text)
+        return await self._writes.ask(key, lambda: self._server.change(method, path, text), cache=False)
 
     async def _pages(self, resource: Resource, path: str, wanted: int) -> Listing:
         """All pages; from the first again when the list expires on the way, once."""

@@ -6,6 +6,14 @@ from typing import Any
 
 from responder.errors import Permanent, Reason
 
+COMPONENT = "responder"
+"""What events that we write name as their source."""
+
+
+def is_ours(item: Mapping[str, Any]) -> bool:
+    """Whether it is an event that we wrote: a finding is no evidence of itself."""
+    return item.get("kind") == "Event" and item.get("reportingComponent") == COMPONENT
+
 
 @dataclass(frozen=True)
 class Page:

@@ -110,6 +110,14 @@ class SnapshotKubernetes:
             lines = _lately(lines, since)
         return "".join(lines[-tail:])
 
+    async def create(self, resource: str, body: Mapping[str, Any], *, namespace: str = "") -> dict[str, Any]:
+        """A snapshot cannot be changed: raises Permanent."""
+        raise Permanent("a snapshot of a cluster cannot be changed", Reason.NOT_CONFIGURED)
+
+    async def patch(self, resource: str, name: str, body: Mapping[str, Any], *, namespace: str = "") -> dict[str, Any]:
+        """A snapshot cannot be changed: raises Permanent."""
+        raise Permanent("a snapshot of a cluster cannot be changed", Reason.NOT_CONFIGURED)
+
     async def version(self) -> str:
         """The version of the nodes' kubelets, or empty."""
         nodes = (await self._read()).objects.get("nodes", ())

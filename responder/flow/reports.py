@@ -3,9 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from sqlalchemy import Connection
 
+from responder.errors import Permanent, Reason
+from responder.flow import silence
+from responder.flow.message import span
 from responder.flow.world import World
 from responder.model.incident import Incident, TimelineEntry, TimelineKind
 from responder.model.report import (
@@ -110,6 +114,29 @@ class Reports:
             return True
 
         return await self._world.database.write(say)
+
+    async def silence(self, id: str, reason: str, by: str, lasts: timedelta) -> int | None:  # noqa: A002 - the web's contract
+        """Silence the incident's alerts in Alertmanager; how many silences, None where there is no such incident.
+
+        Raises Temporary, or Permanent where no Alertmanager is set or nothing can be silenced.
+        """
+        report = await self.get(id)
+        if report is None:
+            return None
+        alertmanager = self._world.alertmanager
+        if alertmanager is None:
+            raise Permanent("no Alertmanager is configured: set alertmanager.url", Reason.NOT_CONFIGURED)
+        selections = silence.selections(report)
+        now = self._world.clock.now()
+        for labels in selections:
+            await alertmanager.silence(
+                labels, until=now + lasts, reason=reason, by=by or "Responder", mark=f"Responder incident {id}"
+            )
+        names = ", ".join(sorted({labels.get("alertname", "alerts") for labels in selections}))
+        text = f"{by or 'Somebody'} silenced {names} for {span(now, now + lasts)}: {reason}"
+        entry = TimelineEntry(at=now, kind=TimelineKind.PERSON, text=text)
+        await self._world.database.write(lambda connection: incidents.tell(connection, id, entry))
+        return len(selections)
 
     def _report(self, connection: Connection, incident_id: str) -> Report | None:
         incident = incidents.get(connection, incident_id)

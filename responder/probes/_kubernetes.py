@@ -8,6 +8,7 @@ from typing import Any
 
 from responder.clients import Kubernetes, Listing
 from responder.clients.discovery import WELL_KNOWN
+from responder.clients.objects import is_ours
 from responder.errors import Permanent, Reason, Temporary, Trouble
 from responder.model.evidence import Gap, KubernetesObjects
 from responder.model.kubernetes import Container, Event, Object, Pod
@@ -111,7 +112,7 @@ class Gathering:
             return Temporary(f"no answer within {patience:g} s", Reason.TIMEOUT)
 
     def _keep(self, question: Question, listing: Listing) -> None:
-        self.objects += listing.items
+        self.objects += [item for item in listing.items if not is_ours(item)]
         if listing.truncated:
             self.truncated.append(listing.truncated)
         elif question.whole:

@@ -1,15 +1,14 @@
-"""Any HTTP endpoint that takes JSON: the report as `GET /api/v1/incidents/{id}` returns it, at top level."""
+"""Any HTTP endpoint that takes JSON: the report as `GET /api/v1/incidents/{id}` returns it, or an event around it."""
 
-import asyncio
 import base64
 import binascii
 import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, PrivateAttr, SecretStr, field_validator
 from standardwebhooks.webhooks import Webhook as Signer
 
 from responder.errors import Permanent, Reason
@@ -17,7 +16,12 @@ from responder.model.message import Message
 from responder.model.report import Report
 from responder.model.runbook import Duration
 from responder.sinks import Block, Medium, Preview, Sink
+from responder.sinks._cloudevents import Mode, encoded
 from responder.sinks._http import send
+from responder.sinks._options import secrets_of
+
+GONE = 410
+"""Standard Webhooks: the receiver wants no more."""
 
 
 def schema() -> dict[str, Any]:
@@ -29,7 +33,7 @@ class Webhook(Sink):
     """Posts the incident as it stands, on each change.
 
     With a secret the request is signed as Standard Webhooks has it; a secret file may hold several, one a
-    line, so that they can be rotated.
+    line, so that they can be rotated. A receiver that answers 410 is told nothing more until a restart.
     """
 
     url: SecretStr = Field(description="where to post")
@@ -38,7 +42,12 @@ class Webhook(Sink):
     token: SecretStr | None = Field(default=None, description="sent as bearer token")
     token_file: Path | None = Field(default=None, description="a file that holds it")
     headers: Mapping[str, SecretStr] = Field(default_factory=dict, description="more headers to send")
+    format: Literal["report", "cloudevents"] = Field(
+        "report", description="the report itself, or as the data of a CloudEvents 1.0 event"
+    )
+    mode: Mode = Field("binary", description="of CloudEvents: its attributes in headers, or one JSON envelope")
     timeout: Duration = Field(timedelta(seconds=10), description="the longest that one request may take")
+    _gone: bool = PrivateAttr(False)
 
     @field_validator("url")
     @classmethod
@@ -60,34 +69,58 @@ class Webhook(Sink):
         The id is made of the digest and the id before it: every retry carries the same, and a state that
         comes back later (an incident that reopens) another.
         """
-        secrets, token = await asyncio.to_thread(self._read)
-        text = _report(message).model_dump_json()
+        if self._gone:
+            raise Permanent("the receiver answered 410: it wants no more; remove the sink", Reason.NOT_FOUND)
+        secrets, token = await self._credentials()
         seed = f"{message.key}\n{receipt}\n{message.digest}"
         number = "msg_" + hashlib.blake2b(seed.encode(), digest_size=16).hexdigest()
         headers = {name: value.get_secret_value() for name, value in self.headers.items()}
         given = [*headers.values(), *secrets, token]
-        headers |= {"Content-Type": "application/json", "User-Agent": "responder", "webhook-id": number}
+        described, text = self._encoded(message, number)
+        headers |= {"User-Agent": "responder", "webhook-id": number, **described}
         headers |= _signed(number, text, secrets)
         if token:
             headers["Authorization"] = f"Bearer {token}"
         url = self.url.get_secret_value()
         seconds = self.timeout.total_seconds()
         hidden = [*given, url]
-        await send(medium.http, "POST", url, body=text.encode(), headers=headers, timeout=seconds, secrets=hidden)
+        answer = await send(
+            medium.http,
+            "POST",
+            url,
+            body=text.encode(),
+            headers=headers,
+            timeout=seconds,
+            secrets=hidden,
+            accept=(GONE,),
+        )
+        if answer.status == GONE:
+            self._gone = True
+            raise answer.trouble()
         return number
 
     def preview(self, message: Message) -> Preview:
-        """The report as JSON."""
+        """The report as JSON, or the event."""
         payload = _report(message).model_dump_json(indent=2)
+        if self.format == "cloudevents":
+            headers, body = self._encoded(message, "msg_sample")
+            above = "".join(f"{name}: {value}\n" for name, value in headers.items())
+            payload = f"{above}\n{body if self.mode == 'structured' else payload}"
         return Preview(blocks=(Block(kind="code", text=payload),), payload=payload)
 
-    def _read(self) -> tuple[list[str], str]:
-        """Secrets and token as they are now; the files are read each time, so that they can be rotated."""
-        secrets = [self.secret.get_secret_value()] if self.secret else []
-        secrets += _lines(self.secret_file)
+    def _encoded(self, message: Message, number: str) -> tuple[Mapping[str, str], str]:
+        """Headers and body."""
+        text = _report(message).model_dump_json()
+        if self.format == "cloudevents":
+            return encoded(message, number, text, self.mode)
+        return {"Content-Type": "application/json"}, text
+
+    async def _credentials(self) -> tuple[list[str], str]:
+        """Secrets and token as they are now."""
+        secrets = await secrets_of(self.secret, self.secret_file)
         if bad := [secret for secret in secrets if not _decodes(secret)]:
             raise Permanent(f"{self.secret_file}: {len(bad)} secrets are not base64", Reason.NOT_CONFIGURED)
-        tokens = [self.token.get_secret_value()] if self.token else _lines(self.token_file)
+        tokens = await secrets_of(self.token, None if self.token else self.token_file)
         return secrets, tokens[0] if tokens else ""
 
 
@@ -104,18 +137,6 @@ def _signed(number: str, text: str, secrets: list[str]) -> dict[str, str]:
     if not secrets:
         return stamp
     return stamp | {"webhook-signature": " ".join(Signer(secret).sign(number, now, text) for secret in secrets)}
-
-
-def _lines(path: Path | None) -> list[str]:
-    if path is None:
-        return []
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise Permanent(f"{path} cannot be read: {error}", Reason.NOT_CONFIGURED) from None
-    if not any(lines):
-        raise Permanent(f"{path} is empty", Reason.NOT_CONFIGURED)
-    return [line for line in lines if line]
 
 
 def _decodes(secret: str) -> bool:

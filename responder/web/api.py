@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+from datetime import timedelta
 from http import HTTPStatus
 from json import JSONDecodeError
 
@@ -10,9 +11,10 @@ from aiohttp import ETag, web
 from multidict import CIMultiDict
 from pydantic import BaseModel, TypeAdapter
 
+from responder.errors import Reason, Trouble
 from responder.model.finding import Cause
 from responder.model.report import Report, ReportSummary
-from responder.model.runbook import Runbook
+from responder.model.runbook import Duration, Runbook
 from responder.web import schema
 from responder.web.filters import Filters
 from responder.web.formats import segment
@@ -21,10 +23,13 @@ from responder.web.problems import Refused, not_found
 from responder.web.site import SITE, USER
 
 LONGEST_NAME = 100
+LONGEST_REASON = 500
+LONGEST_SILENCE = timedelta(days=7)
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 WORTH_COMPRESSING = 1024
 
 _SUMMARIES = TypeAdapter(tuple[ReportSummary, ...])
+_DURATION = TypeAdapter(Duration)
 _CAUSES = TypeAdapter(tuple[Cause, ...])
 
 
@@ -35,6 +40,7 @@ def routes() -> list[web.RouteDef]:
         web.get("/api/v1/incidents/{id}", incident),
         web.post("/api/v1/incidents/{id}/acknowledge", acknowledge),
         web.post("/api/v1/incidents/{id}/feedback", feedback),
+        web.post("/api/v1/incidents/{id}/silence", silence),
         web.get("/api/v1/events", all_events),
         web.get("/api/v1/runbooks", runbooks),
         web.get("/api/v1/runbooks/{name}", runbook),
@@ -84,6 +90,25 @@ async def feedback(request: web.Request) -> web.Response:
         raise Refused(HTTPStatus.BAD_REQUEST, "The feedback cannot be used.", ["helpful: is wanted, true or false"])
     incident_id = request.match_info["id"]
     if not await request.app[SITE].incidents.feedback(incident_id, helpful, _name(request, given)):
+        raise not_found("There is no such incident.")
+    return await _done(request)
+
+
+async def silence(request: web.Request) -> web.Response:
+    """Silence the incident's alerts in Alertmanager: `reason`, and `duration` (`1h`, at most a week)."""
+    given = await given_in(request)
+    reason = _line(given.get("reason", ""), LONGEST_REASON)
+    problems = [] if reason else ["reason: is wanted, so that others know why"]
+    lasts = _lasting(str(given.get("duration", "1h")), problems)
+    if problems:
+        raise Refused(HTTPStatus.BAD_REQUEST, "Nothing is silenced.", problems)
+    try:
+        made = await request.app[SITE].incidents.silence(request.match_info["id"], reason, _name(request, given), lasts)
+    except Trouble as trouble:
+        unfit = trouble.reason in (Reason.NOT_CONFIGURED, Reason.BAD_REQUEST, Reason.TOO_LARGE)
+        status = HTTPStatus.CONFLICT if unfit else HTTPStatus.BAD_GATEWAY
+        raise Refused(status, f"It is not silenced: {trouble}.") from None
+    if made is None:
         raise not_found("There is no such incident.")
     return await _done(request)
 
@@ -170,9 +195,24 @@ def _name(request: web.Request, given: dict[str, object]) -> str:
 
 def name_in(given: dict[str, object]) -> str:
     """Who somebody says they are, on one line."""
-    said = str(given.get("by", ""))[: 10 * LONGEST_NAME]
-    said = " ".join("".join(letter if letter.isprintable() else " " for letter in said).split())
-    return said[:LONGEST_NAME]
+    return _line(given.get("by", ""), LONGEST_NAME)
+
+
+def _lasting(said: str, problems: list[str]) -> timedelta:
+    """How long a silence lasts; what is wrong with it is added to the problems."""
+    try:
+        lasts = _DURATION.validate_python(said)
+    except (ValueError, OverflowError):
+        lasts = timedelta(0)
+    if not timedelta(minutes=1) <= lasts <= LONGEST_SILENCE:
+        problems.append("duration: is written as 30m, 1h30m or 2d, from one minute to seven days")
+    return lasts
+
+
+def _line(said: object, most: int) -> str:
+    """What somebody wrote, on one line."""
+    text = "".join(letter if letter.isprintable() else " " for letter in str(said)[: 10 * most])
+    return " ".join(text.split())[:most]
 
 
 async def _done(request: web.Request) -> web.Response:

@@ -70,6 +70,7 @@ def _paths() -> Json:
                 required=["helpful"],
             )
         },
+        "/api/v1/incidents/{id}/silence": {"post": _silence(incident)},
         "/api/v1/events": {"get": _events()},
         "/api/v1/runbooks": {"get": _get("runbooks", "The runbooks in use", _array("RunbookLine"))},
         "/api/v1/runbooks/{name}": {"get": _get("runbook", "One runbook", _ref("Runbook"), name)},
@@ -105,6 +106,23 @@ def _incident(parameter: Json) -> Json:
     found["parameters"].append(_parameter("If-None-Match", where="header"))
     found["responses"]["200"]["headers"] = {"ETag": {"description": "Of this state", "schema": _TEXT}}
     found["responses"]["304"] = {"description": "It is as If-None-Match says"}
+    return found
+
+
+def _silence(incident: Json) -> Json:
+    fields = {"reason": _TEXT, "duration": {**_TEXT, "default": "1h"}, "by": _TEXT}
+    summary = "Silence its alerts in Alertmanager, for at most seven days"
+    found = _saying("silence", summary, incident, fields, required=["reason"])
+    found["responses"] |= {
+        status: {
+            "description": description,
+            "content": {"application/problem+json": {"schema": _ref("Problem")}},
+        }
+        for status, description in (
+            ("409", "No Alertmanager is set, or no alert fires"),
+            ("502", "Alertmanager did not do it"),
+        )
+    }
     return found
 
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from aiohttp import web
@@ -46,6 +46,10 @@ class Incidents(Protocol):
 
     async def feedback(self, id: str, evidence_helpful: bool, by: str) -> bool:  # noqa: A002 - as the API calls it
         """Whether the finding helped; false where there is no such incident."""
+        ...
+
+    async def silence(self, id: str, reason: str, by: str, lasts: timedelta) -> int | None:  # noqa: A002 - as the API calls it
+        """Silence its alerts in Alertmanager; None where there is no such incident. Raises Temporary or Permanent."""
         ...
 
 

@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
-from responder.clients.alertmanager import HttpAlertmanager, connect
+from responder.clients.alertmanager import HttpAlertmanager, connect, same_silence
 from responder.clock import SystemClock
 from responder.errors import Permanent, Reason, Temporary
 from responder.metrics import Metrics
@@ -153,3 +153,59 @@ async def test_a_real_alertmanager_tells_active_and_suppressed_alerts(servers: S
         careful = HttpAlertmanager(AlertmanagerSettings(url=process.url), session, Metrics(), SystemClock())
         with pytest.raises(Temporary):
             await careful.alerts()
+
+
+MATCHERS = [{"name": "alertname", "value": "Loud", "isRegex": False, "isEqual": True}]
+
+
+def silenced(**fields: Any) -> dict[str, Any]:
+    given = {"id": "1", "startsAt": "a", "endsAt": "b", "comment": "x (mark)", "status": {"state": "active"}}
+    return {"matchers": MATCHERS, **given, **fields}
+
+
+def test_a_silence_is_known_by_its_matchers_and_its_mark() -> None:
+    assert same_silence([silenced(comment="y"), silenced()], MATCHERS, "mark") == {
+        "id": "1",
+        "startsAt": "a",
+        "endsAt": "b",
+    }
+    old = [{name: value for name, value in MATCHERS[0].items() if name != "isEqual"}]
+    assert same_silence([silenced(matchers=old)], MATCHERS, "mark"), "older servers know no isEqual"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"comment": "of somebody"},
+        {"status": {"state": "expired"}},
+        {"matchers": [{**MATCHERS[0], "value": "Quiet"}]},
+        {"matchers": [{**MATCHERS[0], "isRegex": True}]},
+        {"matchers": [{**MATCHERS[0], "isEqual": False}]},
+        {"matchers": None},
+        {"status": None},
+    ],
+)
+def test_other_silences_are_left_alone(other: dict[str, Any]) -> None:
+    assert same_silence([silenced(**other), 7, None], MATCHERS, "mark") is None
+    assert same_silence({}, MATCHERS, "mark") is None
+
+
+@pytest.mark.integration
+async def test_a_real_alertmanager_silences_once_and_prolongs(servers: Servers) -> None:
+    process = await servers.alertmanager(route("http://127.0.0.1:1/"))
+    await process.post({"labels": {"alertname": "Loud", "path": 'a"b\\c\nd'}})
+    async with aiohttp.ClientSession() as session:
+        settings = AlertmanagerSettings(url=process.url, warm_up=timedelta(0))
+        alertmanager = HttpAlertmanager(settings, session, Metrics(), SystemClock())
+        labels = {"alertname": "Loud", "path": 'a"b\\c\nd'}
+        given: dict[str, Any] = {"reason": "known", "by": "ada", "mark": "incident 1"}
+        until = datetime.now(UTC) + timedelta(hours=1)
+        first = await alertmanager.silence(labels, until=until, **given)
+        assert await alertmanager.silence(labels, until=until, **given) == first
+        assert await alertmanager.silence(labels, until=until + timedelta(hours=1), **given) == first
+        assert await alertmanager.silence(labels, until=until, **{**given, "mark": "incident 2"}) != first
+        (alert,) = await alertmanager.alerts()
+        assert alert["status"]["state"] == "suppressed"
+        with pytest.raises(Permanent) as caught:
+            await alertmanager.silence({"alertname": "Loud"}, until=datetime.now(UTC) - timedelta(hours=1), **given)
+        assert caught.value.reason is Reason.BAD_REQUEST

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from responder.clients import Exists
 from responder.clients.kubernetes import LiveKubernetes, connect
 from responder.clients.snapshot import SnapshotKubernetes
 from responder.clock import SystemClock
@@ -346,3 +347,39 @@ async def test_outside_a_cluster_the_pods_account_says_so() -> None:
     with pytest.raises(Permanent, match="configuration cannot be used"):
         await kubernetes.version()
     await kubernetes.close()
+
+
+EVENTS = "/api/v1/namespaces/shop/events"
+
+
+async def test_an_object_can_be_made_and_changed(server: FakeApiServer, connected: Connect) -> None:
+    server.answers[EVENTS] = {"kind": "Event", "metadata": {"name": "e"}}
+    server.answers[f"{EVENTS}/e"] = {"kind": "Event", "metadata": {"name": "e"}, "count": 2}
+    kubernetes = connected(cache="1m")
+    for _ in range(2):
+        made = await kubernetes.create("events", {"metadata": {"name": "e"}}, namespace="shop")
+        changed = await kubernetes.patch("events", "e", {"count": 2}, namespace="shop")
+    assert (made["metadata"]["name"], changed["count"]) == ("e", 2)
+    assert server.requests[EVENTS] == server.requests[f"{EVENTS}/e"] == 2, "a change is never answered from memory"
+
+
+async def test_what_is_there_already_is_told_from_other_refusals(server: FakeApiServer, connected: Connect) -> None:
+    server.answers[EVENTS] = [
+        status(409, "AlreadyExists", 'events "e" already exists'),
+        status(422, "Invalid", "message: can have at most 1024 bytes"),
+        status(403, "Forbidden", "cannot create resource"),
+    ]
+    kubernetes = connected()
+    with pytest.raises(Exists, match="already exists"):
+        await kubernetes.create("events", {"metadata": {"name": "e"}}, namespace="shop")
+    for reason in (Reason.BAD_REQUEST, Reason.FORBIDDEN):
+        with pytest.raises(Permanent) as caught:
+            await kubernetes.create("events", {"metadata": {"name": "e"}}, namespace="shop")
+        assert caught.value.reason is reason
+        assert not isinstance(caught.value, Exists)
+
+
+async def test_what_is_changed_cannot_leave_its_place_in_the_path(server: FakeApiServer, connected: Connect) -> None:
+    with pytest.raises(Permanent, match="no name of an object"):
+        await connected().patch("events", "../pods/web-1", {}, namespace="shop")
+    assert not server.requests

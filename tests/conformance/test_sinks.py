@@ -223,12 +223,12 @@ async def test_what_was_done_though_nobody_heard_is_not_done_twice(
     fake: Fake, http: aiohttp.ClientSession, mode: Mode
 ) -> None:
     """Where a service can neither take a key nor be searched, one duplicate is possible: its page says so."""
-    sink, message, keeper = fake.sink(), composed(diagnosed()), Keeper()
+    message, keeper = composed(diagnosed()), Keeper()
     fake.mode = mode
     with pytest.raises(Temporary):
-        await sink.deliver(message, "", medium(http, keeper=keeper))
+        await fake.sink().deliver(message, "", medium(http, keeper=keeper))
     fake.mode = "ok"
-    known = keeper.receipts[-1] if keeper.receipts else ""
+    sink, known = fake.sink(), keeper.receipts[-1] if keeper.receipts else ""
     receipt = await sink.deliver(message, known, medium(http, doubtful=True))
     await sink.deliver(message, receipt, medium(http))
     assert 1 <= len(fake.things()) <= (1 if fake.exactly_once else 3)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from responder.clients import Execution, Listing, LogLine, Reply, Rows, Statement
+from responder.clients import Execution, Exists, Listing, LogLine, Reply, Rows, Statement
 from responder.clients.selectors import by_fields, by_labels
 from responder.errors import Permanent, Reason, Trouble
 from responder.model.evidence import HttpAnswer, Sample, Series, Shape
@@ -114,6 +114,19 @@ class FakeKubernetes:
         if self.execution is None:
             raise Permanent("the command is not allowed", Reason.FORBIDDEN)
         return self.execution
+
+    async def create(self, resource: str, body: Mapping[str, Any], *, namespace: str = "") -> dict[str, Any]:
+        await self._told(f"create {resource}")
+        if any(one["kind"] == body["kind"] and one["metadata"] == body["metadata"] for one in self.objects):
+            raise Exists(f"{resource} {body['metadata']['name']} already exists", Reason.BAD_REQUEST)
+        self.objects.append(dict(body))
+        return self.objects[-1]
+
+    async def patch(self, resource: str, name: str, body: Mapping[str, Any], *, namespace: str = "") -> dict[str, Any]:
+        await self._told(f"patch {resource}")
+        found = await self.get(resource, name, namespace=namespace)
+        found |= body
+        return found
 
     async def version(self) -> str:
         await self._told("version")

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import aiohttp
 import pytest
@@ -25,6 +26,7 @@ from responder.model.message import Message
 from responder.model.report import Report
 from responder.plugins import load
 from responder.sinks import Sink
+from responder.sinks._cloudevents import header_value
 from responder.sinks._http import pause
 from responder.sinks.webhook import Webhook, schema
 from tests.makers import NOW
@@ -252,3 +254,84 @@ def test_retry_after_is_seconds_or_a_date(value: str, seconds: float | None) -> 
 @given(st.text(max_size=40))
 def test_any_retry_after_is_read_or_ignored(value: str) -> None:
     assert pause(value, NOW) is None or 0 <= (pause(value, NOW) or 0) <= 3600
+
+
+@dataclass
+class Subscriber:
+    """Takes CloudEvents as the HTTP binding describes them, in both modes."""
+
+    url: str = ""
+    events: list[dict[str, Any]] = field(default_factory=list)
+    status: int = 204
+
+    async def handle(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        Verifier(SECRET).verify(body, {name.lower(): value for name, value in request.headers.items()})
+        if request.content_type == "application/cloudevents+json":
+            assert not any(name.lower().startswith("ce-") for name in request.headers)
+            event = json.loads(body)
+        else:
+            given = {name.lower(): value for name, value in request.headers.items()}
+            assert "ce-datacontenttype" not in given
+            event = {name[3:]: unquote(value) for name, value in given.items() if name.startswith("ce-")}
+            event |= {"datacontenttype": request.content_type, "data": json.loads(body)}
+        known = {"specversion", "id", "source", "type", "subject", "time", "datacontenttype", "data"}
+        assert set(event) == known
+        assert event["specversion"] == "1.0"
+        assert datetime.fromisoformat(event["time"]).tzinfo
+        assert event["datacontenttype"] == "application/json"
+        self.events.append(event)
+        return web.Response(status=self.status)
+
+
+@pytest.fixture
+async def subscriber() -> AsyncIterator[Subscriber]:
+    it = Subscriber()
+    app = web.Application()
+    app.router.add_post("/{tail:.*}", it.handle)
+    server = TestServer(app)
+    await server.start_server()
+    it.url = str(server.make_url("/events"))
+    yield it
+    await server.close()
+
+
+@pytest.mark.parametrize("mode", ["binary", "structured"])
+async def test_the_report_can_be_a_cloud_event(subscriber: Subscriber, http: aiohttp.ClientSession, mode: str) -> None:
+    given = {"name": "hook", "url": subscriber.url, "secret": SECRET, "format": "cloudevents", "mode": mode}
+    it = Webhook.model_validate(given)
+    strange = compose(diagnosed(title='größer "%" 🔥', id="id with ü")).model_copy(update={"key": 'ü "%'})
+    number = await it.deliver(strange, "", medium(http))
+    [event] = subscriber.events
+    assert (event["id"], event["subject"], event["type"]) == (number, 'ü "%', "responder.incident.diagnosed")
+    assert event["source"] == "http://responder.example/incidents/4f2a"
+    assert Report.model_validate(event["data"]) == strange.report
+    again = await it.deliver(strange, "", medium(http))
+    assert again == number, "a retry is the same event"
+
+
+def test_the_preview_of_an_event_shows_its_attributes() -> None:
+    for mode in ("binary", "structured"):
+        it = Webhook.model_validate({"name": "hook", "url": "http://x", "format": "cloudevents", "mode": mode})
+        payload = it.preview(compose(diagnosed())).payload
+        assert "responder.incident.diagnosed" in payload
+        assert "OOMKilled" in payload
+
+
+@settings(deadline=None)
+@given(st.text())
+def test_any_text_survives_as_the_value_of_a_header(text: str) -> None:
+    value = header_value(text)
+    assert all(0x21 <= ord(letter) < 0x7F and letter != '"' for letter in value)
+    assert unquote(value) == text.encode("utf-8", "replace").decode()
+
+
+async def test_a_receiver_that_is_gone_is_asked_no_more(receiver: Receiver, http: aiohttp.ClientSession) -> None:
+    receiver.answer = (410, {}, "bye")
+    it = sink(receiver)
+    for _ in range(3):
+        found = await trouble(it, http)
+        assert isinstance(found, Permanent)
+        assert found.reason is Reason.NOT_FOUND
+        assert "410" in str(found)
+    assert len(receiver.seen) == 1

@@ -84,9 +84,14 @@ class Fake(ABC):
         assert self._server is not None
         return str(self._server.make_url("")).rstrip("/")
 
+    @property
+    def timeout(self) -> str:
+        """What a sink waits that is set up now: short only where nobody answers, for the machine may be busy."""
+        return TIMEOUT if self.mode in ("hang", "hang after") else "10s"
+
     @abstractmethod
     def sink(self, **options: Any) -> Sink:
-        """The sink, set up for this service, with the short TIMEOUT."""
+        """The sink, set up for this service, with this `timeout`."""
 
     @abstractmethod
     def things(self) -> list[Thing]:

@@ -27,7 +27,7 @@ class Fake(fakes.sinks.Fake):
 
     def sink(self, **options: Any) -> Sink:
         given = {"name": "hook", "url": f"{self.url}/in", "secret": SECRET, "token": self.secrets[1], **options}
-        return Webhook.model_validate({"timeout": fakes.sinks.TIMEOUT, **given})
+        return Webhook.model_validate({"timeout": self.timeout, **given})
 
     def things(self) -> list[fakes.sinks.Thing]:
         return [
