@@ -1,7 +1,7 @@
 """The composition root: settings become objects, and objects an application. Nothing else constructs."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Container, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -27,9 +27,14 @@ from responder.clients.network import AsyncNetwork
 from responder.clock import Clock, SystemClock
 from responder.errors import ConfigError
 from responder.flow import stages
+from responder.flow.communicate import Communicator
+from responder.flow.escalate import Escalator
 from responder.flow.housekeeping import Housekeeper
+from responder.flow.judge import Judge
 from responder.flow.message import Addresses
+from responder.flow.openings import Opener
 from responder.flow.outlets import Outlets
+from responder.flow.procedures import Procedures
 from responder.flow.publish import Outbox
 from responder.flow.receive import Receiver
 from responder.flow.reports import Reports
@@ -47,12 +52,13 @@ from responder.plugins import Catalog
 from responder.probes import Probe
 from responder.queue.embedded import EmbeddedQueue
 from responder.runbooks.loading import Rules, shipped
+from responder.runbooks.rulebook import Rulebook
 from responder.settings import Cluster, Settings
 from responder.signing import Signer
 from responder.sinks import Sink
 from responder.store import jobs, keys
 from responder.store.database import Database
-from responder.web import setup
+from responder.web import Hands, setup
 
 log = structlog.get_logger(__name__)
 
@@ -122,6 +128,21 @@ async def outside(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIt
         yield Outside(clusters, http, session, probes, detectors, rules, alertmanager)
 
 
+def check_escalation(settings: Settings, book: Rulebook, sinks: Container[str]) -> None:
+    """Whether the settings name a policy, levels and sinks that there are; raises ConfigError."""
+    name = settings.escalation.policy
+    policy = book.escalations.get(name)
+    if policy is None:
+        raise ConfigError(f"escalation.policy: unknown {name!r}{plugins.did_you_mean(name, list(book.escalations))}")
+    for level, names in settings.escalation.contacts.items():
+        if level not in policy.levels:
+            near = plugins.did_you_mean(level, list(policy.levels))
+            raise ConfigError(f"escalation.contacts: the policy {name!r} has no level {level!r}{near}")
+        for sink in names:
+            if sink not in sinks:
+                raise ConfigError(f"escalation.contacts.{level}: there is no sink {sink!r}")
+
+
 def make_sinks(settings: Settings) -> dict[str, Sink]:
     """The configured sinks by name; raises ConfigError."""
     catalog = plugins.load(responder.sinks, Sink, "sink")
@@ -143,6 +164,7 @@ async def world(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIter
     """Everything the stages need, opened; closed at the end."""
     sinks = make_sinks(settings)
     async with outside(settings, metrics, clock) as found:
+        check_escalation(settings, found.rules.current, sinks)
         database = Database(settings.database)
         try:
             await database.open()
@@ -182,6 +204,13 @@ class Service:
         )
         self._housekeeper = Housekeeper(world)
         self._reports = Reports(world)
+        self._hands = Hands(
+            escalator=Escalator(world),
+            procedures=Procedures(world),
+            communicator=Communicator(world),
+            opener=Opener(world, self._receiver.wake),
+            judge=Judge(world),
+        )
         gallery = Gallery()
         routing = Routing(world.settings.routes, world.sinks)
         self._outbox = Outbox(world, self._reports, routing, gallery)
@@ -199,7 +228,14 @@ class Service:
         """The web application; its background tasks start and stop with it."""
         app = web.Application()
         app.add_routes(webhook.routes(self._journal, self._door, self._world.settings.intake, self._world.metrics))
-        setup(app, incidents=self._reports, outlets=self._outlets, world=self._world, door=self._door)
+        setup(
+            app,
+            incidents=self._reports,
+            hands=self._hands,
+            outlets=self._outlets,
+            world=self._world,
+            door=self._door,
+        )
         app.cleanup_ctx.append(self._working)
         return app
 
@@ -212,7 +248,14 @@ class Service:
 
         await self._world.database.write(arm)
         handlers = stages(
-            self._receiver, Responder(self._world), self._outbox, Verifier(self._world), self._housekeeper
+            self._receiver,
+            Responder(self._world),
+            self._outbox,
+            Verifier(self._world),
+            self._housekeeper,
+            self._hands.escalator,
+            self._hands.communicator,
+            self._hands.judge,
         )
         tasks = [
             asyncio.create_task(self._receiver.run(), name="receive"),

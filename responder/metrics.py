@@ -3,6 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+SEVERITIES = ("P0", "P1", "P2", "P3")
 _LONG = (1, 5, 15, 30, 60, 120, 300, 900, 1800, 3600, 14400, 86400)
 
 
@@ -74,10 +75,23 @@ class Metrics:
             "responder_queue_oldest_seconds", "How long the oldest due job has been due.", registry=r
         )
         self.jobs = Counter("responder_queue_finished", "Jobs, by outcome.", ["kind", "outcome"], registry=r)
+        self.escalations = Counter(
+            "responder_escalations", "Levels of escalation that were told.", ["severity", "level"], registry=r
+        )
+        self.responses_missed = Counter(
+            "responder_responses_missed",
+            "Incidents that nobody acknowledged within the response time.",
+            ["severity"],
+            registry=r,
+        )
         self.rules_loaded = Gauge("responder_rules_loaded", "1 if the newest rules are in use, else 0.", registry=r)
         self.runbooks = Gauge("responder_runbooks", "Runbooks in use.", registry=r)
         self.detection_seconds = Histogram(
-            "responder_time_to_detection_seconds", "From startsAt to the webhook.", buckets=_LONG, registry=r
+            "responder_time_to_detection_seconds",
+            "From startsAt to the webhook.",
+            ["severity"],
+            buckets=_LONG,
+            registry=r,
         )
         self.first_word_seconds = Histogram(
             "responder_time_to_first_word_seconds",
@@ -89,7 +103,11 @@ class Metrics:
             "responder_time_to_finding_seconds", "From the webhook to the finding.", buckets=_SECONDS, registry=r
         )
         self.acknowledgement_seconds = Histogram(
-            "responder_time_to_acknowledgement_seconds", "From opening to somebody's answer.", buckets=_LONG, registry=r
+            "responder_time_to_acknowledgement_seconds",
+            "From opening to somebody's answer.",
+            ["severity"],
+            buckets=_LONG,
+            registry=r,
         )
         self.resolution_seconds = Histogram(
             "responder_time_to_resolution_seconds",
@@ -98,4 +116,24 @@ class Metrics:
             buckets=_LONG,
             registry=r,
         )
+        self.procedure_steps = Counter(
+            "responder_procedure_steps", "Steps of procedures that somebody marked.", ["state"], registry=r
+        )
+        self.public_updates = Counter(
+            "responder_public_updates", "Updates of the public status that were let out.", ["state"], registry=r
+        )
+        self.false_alarms = Counter(
+            "responder_false_alarms",
+            "Incidents that were none: somebody said so, or they ended by themselves without evidence.",
+            ["severity", "why"],
+            registry=r,
+        )
         self.feedback = Counter("responder_feedback", "What people said of findings.", ["verdict"], registry=r)
+        # a series that begins with its first event would hide that event from rate() and increase()
+        for severity in SEVERITIES:
+            self.detection_seconds.labels(severity)
+            self.acknowledgement_seconds.labels(severity)
+            self.resolution_seconds.labels(severity)
+            self.responses_missed.labels(severity)
+            for why in ("said", "no_evidence"):
+                self.false_alarms.labels(severity, why)

@@ -295,6 +295,25 @@ class Incidents(Section):
     """What the alert's `severity` label means where the runbook does not say."""
 
 
+class Escalation(Section):
+    """Who is told while nobody acknowledges an incident.
+
+    A sink that is named under `contacts` is told of an incident only once one of its levels is reached.
+    """
+
+    policy: str = "default"
+    """The name of the escalation policy in the rules; those that ship are `default` and `kubechat`."""
+    contacts: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Names of sinks by level of the policy."""
+
+
+class Communication(Section):
+    """Updates for a public status page."""
+
+    publish: bool = False
+    """Let them out as they are written; else each waits for somebody to publish it on the incident's page."""
+
+
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -370,6 +389,10 @@ class Settings(BaseSettings):
     """Limits of the webhook."""
     incidents: Incidents = Field(default_factory=Incidents)
     """When incidents reopen, and how long they are kept."""
+    escalation: Escalation = Field(default_factory=Escalation)
+    """Who is told while nobody acknowledges an incident."""
+    communication: Communication = Field(default_factory=Communication)
+    """Updates for a public status page."""
     kubernetes: KubernetesSettings = Field(default_factory=KubernetesSettings)
     """The cluster, where there is one."""
     prometheus: PrometheusSettings = Field(default_factory=PrometheusSettings)

@@ -11,8 +11,10 @@ from typing import Any
 
 import aiohttp
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from responder.app import serving
+from responder.clock import Clock
 from responder.demo.clusters import Recording
 from responder.settings import Settings
 
@@ -32,6 +34,20 @@ class Running:
         body = {"receiver": "responder", "status": "firing", "alerts": [*alerts], **more}
         async with self.session.post(f"{self.url}/api/v1/alertmanager", json=body) as answer:
             assert answer.status == 200, await answer.text()
+
+    async def say(self, path: str, status: int = 200, **fields: Any) -> Any:
+        """Post something to the JSON API; returns what it says."""
+        async with self.session.post(f"{self.url}/api/v1/{path}", json=fields) as answer:
+            assert answer.status == status, await answer.text()
+            return await answer.json()
+
+    async def metric(self, name: str, **labels: str) -> float:
+        """The value of one of our own metrics; 0 where there is none."""
+        async with self.session.get(f"{self.url}/metrics") as answer:
+            families = text_string_to_metric_families(await answer.text())
+        wanted = labels.items()
+        samples = [sample for family in families for sample in family.samples if sample.name == name]
+        return sum(sample.value for sample in samples if wanted <= sample.labels.items())
 
     async def get(self, path: str) -> Any:
         """What the JSON API says."""
@@ -68,7 +84,9 @@ class Starter:
         self.folder = folder
         self._stack = stack
 
-    async def __call__(self, recording: str = "", state: Any = "faulty", **settings: Any) -> Running:
+    async def __call__(
+        self, recording: str = "", state: Any = "faulty", clock: Clock | None = None, **settings: Any
+    ) -> Running:
         """A service; `recording` is the fault whose cluster it looks at."""
         if recording:
             snapshot = self.folder / recording
@@ -76,7 +94,7 @@ class Starter:
             settings["kubernetes"] = {"snapshot": str(snapshot)}
         given = {"listen": "127.0.0.1:0", "database": f"sqlite:///{self.folder}/r.db", "sinks": [], **settings}
         host, port = await self._stack.enter_async_context(
-            serving(Settings(**json.loads(json.dumps(given, default=str))))
+            serving(Settings(**json.loads(json.dumps(given, default=str))), clock)
         )
         session = await self._stack.enter_async_context(aiohttp.ClientSession())
         return Running(f"http://{host}:{port}", session, self.folder / "r.db")

@@ -92,6 +92,22 @@ def test_the_example_of_a_runbook_passes_the_example_of_a_test(tmp_path: Path) -
         assert run.returncode == 0, run.stdout + run.stderr
 
 
+def test_the_examples_of_a_policy_of_texts_and_of_a_procedure_are_right(tmp_path: Path) -> None:
+    escalation, procedures = ((ROOT / "docs" / name).read_text() for name in ("escalation.md", "procedures.md"))
+    examples = re.findall(r"```yaml\n(apiVersion.*?)```", escalation, re.DOTALL)
+    assert len(examples) == 2
+    (procedure,) = re.findall(r"```yaml\n(procedure.*?)```", procedures, re.DOTALL)
+    runbook = (
+        "apiVersion: responder/v1\nkind: Runbook\nmetadata: {name: shop, title: Shop}\nmatch: [alertname=Shop]\n"
+        "investigate: [{id: checkout, probe: kubernetes.workload, workload: deployment/checkout}]\n"
+    )
+    (tmp_path / "example.yaml").write_text("---\n".join([*examples, runbook + procedure]))
+    run = subprocess.run(
+        [sys.executable, "-m", "responder", "check", str(tmp_path)], capture_output=True, text=True, timeout=60
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
 SETTINGS_EXAMPLES = [
     pytest.param(block, id=f"{page.relative_to(ROOT)} {number}")
     for page in PAGES

@@ -42,7 +42,7 @@ def test_the_wheel_has_every_module(wheel: set[str]) -> None:
     assert modules <= wheel
 
 
-@pytest.mark.parametrize("folder", ["runbooks", "alerts"])
+@pytest.mark.parametrize("folder", ["runbooks", "alerts", "escalation", "templates"])
 def test_the_wheel_has_the_rules(wheel: set[str], folder: str) -> None:
     rules = list((ROOT / "rules" / folder).rglob("*.yaml"))
     assert rules

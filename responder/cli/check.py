@@ -10,9 +10,11 @@ from pydantic import BaseModel
 import responder.detectors
 import responder.probes
 from responder import plugins
-from responder.app import make_sinks
+from responder.app import check_escalation, make_sinks
 from responder.cli.serve import ConfigOption
 from responder.errors import ConfigError
+from responder.model.communication import StatusTemplates
+from responder.model.escalation import EscalationPolicy
 from responder.model.runbook import Runbook
 from responder.model.runbook_test import RunbookTest
 from responder.probes import Probe
@@ -26,11 +28,12 @@ PathsArgument = Annotated[list[Path] | None, typer.Argument(help="Files or folde
 def check(
     paths: PathsArgument = None,
     config: ConfigOption = None,
-    schema: Annotated[str, typer.Option(help="Print the JSON Schema of `Runbook` or `RunbookTest` instead.")] = "",
+    schema: Annotated[str, typer.Option(help="Print the JSON Schema of a kind (as `Runbook`) instead.")] = "",
 ) -> None:
     """Check runbooks, their tests, and with --config the settings: file, line, and what was probably meant."""
     if schema:
-        models: dict[str, type[BaseModel]] = {"Runbook": Runbook, "RunbookTest": RunbookTest}
+        kinds: tuple[type[BaseModel], ...] = (Runbook, RunbookTest, EscalationPolicy, StatusTemplates)
+        models = {model.__name__: model for model in kinds}
         if schema not in models:
             raise typer.BadParameter(f"{schema!r} has no schema: there is {', '.join(models)}", param_hint="--schema")
         typer.echo(json.dumps(models[schema].model_json_schema(), indent=2))
@@ -40,8 +43,10 @@ def check(
     if config is not None:
         try:
             settings = load_settings(config)
-            make_sinks(settings)
             folders += settings.rules
+            probes = plugins.load(responder.probes, Probe, "probe", dotted=True)
+            book = load([shipped(), *settings.rules], probes, responder.detectors.load())
+            check_escalation(settings, book, make_sinks(settings))
         except ConfigError as error:
             trouble += str(error).splitlines()
     folders = folders or [shipped()]

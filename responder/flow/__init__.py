@@ -2,6 +2,7 @@
 
     deliveries ─ receive: fold ─→ incidents ─ respond: investigate → diagnose ─→ findings ─ publish ─→ sinks
                      └─ reconcile (lost resolves)      └─ again when alerts join             └─ verify when resolved
+                     └─ escalate (until somebody has it)                     └─ communicate (to the public)
 
 Receiving runs on its own; everything after it is a job, written in the transaction that demands it, so
 that a crash at any point leaves nothing undone.
@@ -11,7 +12,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from responder.flow.communicate import Communicator
+    from responder.flow.escalate import Escalator
     from responder.flow.housekeeping import Housekeeper
+    from responder.flow.judge import Judge
     from responder.flow.publish import Outbox
     from responder.flow.receive import Receiver
     from responder.flow.respond import Responder
@@ -20,7 +24,14 @@ if TYPE_CHECKING:
 
 
 def stages(
-    receiver: "Receiver", responder: "Responder", outbox: "Outbox", verifier: "Verifier", housekeeper: "Housekeeper"
+    receiver: "Receiver",
+    responder: "Responder",
+    outbox: "Outbox",
+    verifier: "Verifier",
+    housekeeper: "Housekeeper",
+    escalator: "Escalator",
+    communicator: "Communicator",
+    judge: "Judge",
 ) -> "Mapping[str, Handler]":
     """Which stage does which kind of job."""
     return {
@@ -29,4 +40,7 @@ def stages(
         "deliver": outbox.deliver,
         "verify": verifier.verify,
         "tidy": housekeeper.tidy,
+        "escalate": escalator.escalate,
+        "communicate": communicator.communicate,
+        "judge": judge.judge,
     }

@@ -95,12 +95,15 @@ class Bookkeeping:
             last_seen=self.now,
             episodes=before.episodes + 1 if before else 1,
             receivers=before.receivers if before else (),
+            by_hand=bool(alert.runbook),
         )
         touched = self._touch(latest)
         if state is AlertState.FIRING:
             touched.severities.append(assignment.severity)
             touched.began.append(alert.starts_at)
             touched.news |= before is None and self._is_news(latest, alert.name, assignment.subject)
+        if alert.runbook:
+            return self._replace(tracked, f"{alert.opened_by} started this procedure")
         return self._replace(tracked, "Fires" if state is AlertState.FIRING else "Resolved, was never told as firing")
 
     def put(self, alert: TrackedAlert, said: str = "", **changed: Any) -> TrackedAlert:
@@ -159,7 +162,9 @@ class Bookkeeping:
         self._changed_alerts[place] = None
         if said or not quiet:
             touched = self._touch(alert.incident_id)
-            if said:
+            if said and alert.by_hand:
+                touched.said[said].update(())
+            elif said:
                 touched.said[said][alert.name or alert.key] += 1
         return alert
 
@@ -179,6 +184,7 @@ class Bookkeeping:
             started_at=min(alert.starts_at, self.now),
             updated_at=self.now,
             revision=0,
+            opened_by=alert.opened_by,
         )
         self._latest[assignment.identity] = incident_id
         return incident_id
@@ -186,7 +192,7 @@ class Bookkeeping:
     def _free_id(self, identity: str, alert: Alert) -> str:
         """The same for everybody who opens an incident for this episode; another where that one is over."""
         told = f"{identity}\n{alert.key}\n{alert.starts_at.astimezone(UTC).isoformat()}"
-        incident_id = _digest(told)
+        incident_id = alert.key if alert.runbook else _digest(told)
         return _digest(f"{told}\n{self.now.isoformat()}") if incident_id in self._incidents else incident_id
 
     def _is_news(self, incident_id: str, name: str, subject: Subject) -> bool:
@@ -217,6 +223,8 @@ class Bookkeeping:
             "revision": incident.revision + 1,
             "about": tuple(sorted(self._kinds.get(incident_id, incident.about))),
         }
+        if reopened:
+            update |= {"acknowledged_at": None, "acknowledged_by": ""}
         if not is_open:
             ends = max((alert.ends_at for alert in members if alert.ends_at), default=self.now)
             update["resolved_at"] = max(incident.started_at, min(ends, self.now))

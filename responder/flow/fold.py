@@ -45,13 +45,19 @@ def fold(ledger: Ledger, notification: Notification, assign: Assign, rules: Fold
         heartbeat.beat(book, alert, assigned[alert.key])
     beating = {alert.key for alert in hearts}
     for alert in told:
-        if alert.key not in beating:
+        if alert.key not in beating and not _is_anothers(book, alert):
             tell = _fires if alert.status is AlertStatus.FIRING else _ends
             _account(book, tell(book, alert, assigned), notification)
     if any(alert.status is AlertStatus.FIRING for alert in told):
         book.wake("overdue", book.now + book.rules.overdue)
     book.reconcile |= _members_missing(book, notification)
     return book.changes()
+
+
+def _is_anothers(book: Bookkeeping, alert: Alert) -> bool:
+    """Whether a webhook tells of an alert that is a person's."""
+    tracked = book.tracked(alert.key)
+    return tracked is not None and tracked.by_hand and not alert.runbook
 
 
 def _is_open(book: Bookkeeping, alert: Alert) -> bool:
@@ -133,6 +139,9 @@ def _ends(book: Bookkeeping, alert: Alert, assigned: Mapping[str, Assignment]) -
     tracked = book.tracked(alert.key)
     if tracked is None:
         return book.join(alert, assigned[alert.key], AlertState.RESOLVED)
+    if tracked.by_hand:
+        said = f"{alert.opened_by} ended it" if tracked.state is not AlertState.RESOLVED else ""
+        return book.put(tracked, said, state=AlertState.RESOLVED, ends_at=alert.ends_at or book.now)
     newer = _later(alert, tracked) > 0
     if tracked.state is AlertState.RESOLVED and newer and not book.goes_on(book.incident(tracked.incident_id)):
         return book.join(alert, assigned[alert.key], AlertState.RESOLVED)

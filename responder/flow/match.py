@@ -16,10 +16,11 @@ def assign(alert: Alert, rulebook: Rulebook, severities: Mapping[str, Severity],
     """The alert's runbook, incident and severity. Pure.
 
     An incident is identified by its runbook, the cluster and the values of the runbook's grouping labels;
-    `target.X` groups by what the labels say of the broken thing (`target.workload`).
+    `target.X` groups by what the labels say of the broken thing (`target.workload`). What a person opens is an
+    incident of its own.
     """
     labels = {**alert.labels, "alertname": alert.name} if alert.name else alert.labels
-    runbook = rulebook.match(labels)
+    runbook = rulebook.get(alert.runbook) if alert.runbook else rulebook.match(labels)
     target = target_of(alert.labels, cluster_label).model_dump()
     group = {"cluster": target["cluster"]} if target["cluster"] else {}
     for name in runbook.group_by:
@@ -27,6 +28,8 @@ def assign(alert: Alert, rulebook: Rulebook, severities: Mapping[str, Severity],
         if value:
             group[name.removeprefix("target.")] = value
     identity = "|".join([runbook.name, *(f"{name}={value}" for name, value in sorted(group.items()))])
+    if alert.runbook:
+        identity = f"{identity}|{alert.key}"
     return Assignment(runbook, identity, group, subject_of(alert.labels), _severity(alert, runbook, severities))
 
 

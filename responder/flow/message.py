@@ -80,6 +80,7 @@ def compose(report: Report, *, links: Sequence[Link] = (), addresses: Addresses 
         links=tuple(links),
         pictures=tuple(_pictures(report, best, addresses)),
         buttons=tuple(_buttons(report, addresses)) if addresses else (),
+        public=report.public if report.public_approved else None,
         report=report,
     )
     return message.model_copy(update={"digest": digest_of(message, _standing(report))})
@@ -134,6 +135,9 @@ def _standing(report: Report) -> list[str]:
     standing = [f"flapped {report.flaps}×"] if report.flaps else []
     if report.acknowledged_at:
         standing.append(_sentence(f"acknowledged by {report.acknowledged_by or 'somebody'}"))
+    elif report.levels and report.status is not IncidentStatus.RESOLVED:
+        roles = {step.level: step.role for step in report.escalation}
+        standing.append(_sentence(f"escalated to {roles.get(report.levels[-1], report.levels[-1])}"))
     return standing
 
 

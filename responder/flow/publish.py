@@ -17,6 +17,7 @@ from responder.clients import Clients
 from responder.clients.sharing import UNANSWERED, Breaker
 from responder.errors import Permanent, Reason, Temporary
 from responder.flow import storms
+from responder.flow.announce import audience, called
 from responder.flow.message import compose
 from responder.flow.reports import Reports
 from responder.flow.routing import Routing
@@ -93,7 +94,7 @@ class Outbox:
         if report is None:
             return None
         shown = await self._world.database.read(lambda connection: deliveries.get(connection, incident_id, name))
-        if not _worth_showing(sink, report, shown):
+        if name not in audience(self._world, report.levels) or not _worth_showing(sink, report, shown):
             return None
         message = compose(report, links=links_of(report), addresses=self._world.addresses)
         if message.digest == shown.digest:
@@ -112,7 +113,8 @@ class Outbox:
     def _not_yet(self, sink: Sink, report: Report, message: Message, shown: Shown) -> datetime | None:
         """When the sink is to be told: now, later, or (None) not of this."""
         now = self._world.clock.now()
-        told = now if shown.digest or shown.storm else self._routing.told(report, sink.name, now)
+        known = shown.digest or shown.storm or sink.name in called(self._world, report.levels)
+        told = now if known else self._routing.told(report, sink.name, now)
         if told is None or sink.edits or shown.storm:
             return told
         if message.stage == "announced" and not shown.digest:

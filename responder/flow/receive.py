@@ -13,7 +13,9 @@ import structlog
 from sqlalchemy import Connection
 
 from responder.errors import ResponderError, Temporary, Trouble
-from responder.flow import publish
+from responder.flow import escalate, judge, openings, publish
+from responder.flow.announce import announce
+from responder.flow.escalate import Decision
 from responder.flow.fold import Assign, fold, wanted
 from responder.flow.match import assign
 from responder.flow.reconcile import reconcile
@@ -21,7 +23,7 @@ from responder.flow.world import World
 from responder.model.alert import Alert, AlertStatus, Notification
 from responder.model.incident import AlertState, IncidentStatus, TrackedAlert
 from responder.model.ledger import Assignment, Changes, Ledger
-from responder.store import deliveries, incidents, jobs, notifications
+from responder.store import incidents, jobs, notifications
 from responder.store.notifications import Stored
 
 log = structlog.get_logger(__name__)
@@ -47,6 +49,7 @@ class _Folded:
     changes: Changes
     read: Ledger
     unusable: dict[int, str]
+    escalations: Sequence[Decision] = ()
 
 
 class Receiver:
@@ -128,12 +131,14 @@ class Receiver:
         now = self._world.clock.now()
         told = await self._ask_alertmanager() if ledger.alerts or ledger.hearts else None
         rules = self._world.settings.fold_rules
-        changes = await asyncio.to_thread(reconcile, ledger, told, self._assign, rules, now)
+        reconciled = await asyncio.to_thread(reconcile, ledger, told, self._assign, rules, now)
+        changes, escalations = escalate.planned(self._world, reconciled, ledger, now)
         try:
-            await self._world.database.write(lambda connection: self._apply(connection, changes, ledger))
+            await self._world.database.write(lambda connection: self._apply(connection, changes, ledger, escalations))
         except incidents.Conflict:
             return now
         self._members.clear()
+        self._count(_Folded((), changes, ledger, {}, escalations))
         return self._next_look(ledger, now)
 
     def _remember(self, changes: Changes, read: Ledger) -> None:
@@ -161,7 +166,8 @@ class Receiver:
         unusable: dict[int, str] = {}
         for delivery in stored:
             try:
-                parsed.append(self._parse(delivery.body, delivery.id, delivery.received_at))
+                parse = self._parse if delivery.sender != openings.BY_HAND else openings.parse
+                parsed.append(parse(delivery.body, delivery.id, delivery.received_at))
             except ResponderError as error:
                 unusable[delivery.id] = str(error)
         known: dict[str, Assignment] = {}
@@ -176,7 +182,8 @@ class Receiver:
         rules = self._world.settings.fold_rules
         for notification in _merged(parsed):
             batch.add(fold(batch.ledger, notification, assign_once, rules, notification.received_at))
-        return _Folded(tuple(delivery.id for delivery in stored), batch.changes(), read, unusable)
+        changes, escalations = escalate.planned(self._world, batch.changes(), read, self._world.clock.now())
+        return _Folded(tuple(delivery.id for delivery in stored), changes, read, unusable, escalations)
 
     def _ledger(self, connection: Connection, parsed: Sequence[Notification], assign: Assign) -> Ledger:
         keys: set[str] = set()
@@ -194,24 +201,30 @@ class Receiver:
         return assign(alert, self._world.rules.current, settings.incidents.severities, settings.cluster_label)
 
     def _write(self, folded: _Folded, connection: Connection) -> None:
-        self._apply(connection, folded.changes, folded.read)
+        self._apply(connection, folded.changes, folded.read, folded.escalations)
         notifications.mark_folded(connection, folded.ids)
         for number, trouble in folded.unusable.items():
             notifications.mark_folded(connection, [number], trouble)
 
-    def _apply(self, connection: Connection, changes: Changes, read: Ledger) -> None:
+    def _apply(
+        self, connection: Connection, changes: Changes, read: Ledger, escalations: Sequence[Decision] = ()
+    ) -> None:
         """State, and the work that it demands, in one transaction."""
         incidents.apply(connection, changes, read)
         now = self._world.clock.now()
+        for decision in escalations:
+            escalate.arm(connection, decision.incident, now)
         for incident in changes.incidents:
             known = incident.id in read.incidents
             due = now + publish.QUIET if known and incident.status is IncidentStatus.FIRING else now
-            deliveries.request(connection, incident.id, self._world.sinks, due, now)
+            announce(self._world, connection, incident, due, now)
         clusters = {incident.id: incident.group.get("cluster", "") for incident in changes.incidents}
         for incident_id in changes.investigate:
             jobs.defer(connection, "investigate", incident_id, now, now, lane=clusters[incident_id])
+        final = now + self._world.settings.incidents.reopen_window
         for incident_id in changes.verify:
             jobs.defer(connection, "verify", incident_id, now, now, lane=clusters[incident_id])
+            jobs.defer(connection, judge.KIND, incident_id, final, now)
         for due_at in [due.at for due in changes.due] + ([now + ASK_SOON] if changes.reconcile else []):
             jobs.defer(connection, "reconcile", "", due_at, now)
 
@@ -228,12 +241,16 @@ class Receiver:
 
     def _count(self, folded: _Folded) -> None:
         metrics = self._world.metrics
+        for decision in folded.escalations:
+            escalate.count(self._world, decision)
         for incident in folded.changes.incidents:
             before = folded.read.incidents.get(incident.id)
             labels = (incident.runbook, incident.severity.value)
             if incident.open and not (before and before.open):
                 metrics.incidents_opened.labels(*labels).inc()
-                metrics.detection_seconds.observe(max(0.0, (incident.opened_at - incident.started_at).total_seconds()))
+                if before is None and not incident.opened_by:
+                    waited = (incident.opened_at - incident.started_at).total_seconds()
+                    metrics.detection_seconds.labels(incident.severity.value).observe(max(0.0, waited))
                 if incident.runbook == self._world.rules.current.default.name:
                     metrics.unmatched.inc()
             elif before and before.open and not incident.open:

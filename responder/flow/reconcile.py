@@ -33,7 +33,7 @@ def reconcile(
     for heart in book.hearts:
         heartbeat.check(book, heart, assign(heartbeat.as_alert(heart)))
     for alert in book.alerts:
-        if alert.state is AlertState.RESOLVED or heartbeat.is_silence(alert.key):
+        if alert.state is AlertState.RESOLVED or alert.by_hand or heartbeat.is_silence(alert.key):
             continue
         if api_alerts is not None and (present := _present(alert, told)) is not None:
             _is_told(book, alert, present, assign)

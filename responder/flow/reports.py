@@ -9,6 +9,8 @@ from sqlalchemy import Connection
 
 from responder.errors import Permanent, Reason
 from responder.flow import silence
+from responder.flow.announce import announce
+from responder.flow.checklist import lines
 from responder.flow.message import span
 from responder.flow.world import World
 from responder.model.incident import Incident, TimelineEntry, TimelineKind
@@ -19,7 +21,7 @@ from responder.model.report import (
     full,
     summary,
 )
-from responder.store import deliveries, incidents, investigations
+from responder.store import deliveries, incidents, investigations, procedures, updates
 
 WATCHED_AT_MOST = 1000
 
@@ -94,8 +96,9 @@ class Reports:
             incidents.save(connection, changed)
             text = f"{by or 'Somebody'} has it"
             incidents.tell(connection, id, TimelineEntry(at=now, kind=TimelineKind.PERSON, text=text))
-            deliveries.request(connection, id, self._world.sinks, now, now)
-            self._world.metrics.acknowledgement_seconds.observe((now - incident.opened_at).total_seconds())
+            waited = (now - incident.opened_at).total_seconds()
+            self._world.metrics.acknowledgement_seconds.labels(incident.severity.value).observe(waited)
+            announce(self._world, connection, changed, now, now)
             return changed
 
         return await self._world.database.write(say) is not None
@@ -143,15 +146,19 @@ class Reports:
         if incident is None:
             return None
         investigation = investigations.latest(connection, incident_id) or Investigation()
+        runbook = self._world.runbook(incident.runbook)
+        tracked = incidents.alerts_of(connection, incident_id)
         return full(
             incident,
             investigation,
-            incidents.alerts_of(connection, incident_id),
+            tracked,
             url=self._url(incident),
-            runbook=self._world.runbook(incident.runbook),
+            runbook=runbook,
             evidence=investigations.evidence_of(connection, incident_id, investigation.number),
             verification=investigations.verification_of(connection, incident_id),
             timeline=incidents.timeline_of(connection, incident_id),
+            procedure=lines(runbook, investigation.target, tracked, procedures.marks_of(connection, incident_id)),
+            updates=updates.of_incident(connection, incident_id),
         )
 
     def _summary(self, connection: Connection, incident: Incident) -> ReportSummary:

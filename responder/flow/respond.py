@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from responder.detectors import Case
 from responder.errors import Permanent, Reason, Temporary
+from responder.flow.announce import announce
 from responder.flow.diagnose import diagnose
 from responder.flow.investigate import Investigator
 from responder.flow.target import target_of_alerts
@@ -20,7 +21,7 @@ from responder.model.incident import AlertState, Incident, TimelineEntry, Timeli
 from responder.model.report import Investigation, InvestigationStatus
 from responder.model.runbook import Runbook
 from responder.probes import Inquiry
-from responder.store import deliveries, incidents, investigations
+from responder.store import incidents, investigations
 
 log = structlog.get_logger(__name__)
 
@@ -145,7 +146,7 @@ class Responder:
         changed = incident.model_copy(update={"revision": incident.revision + 1, "updated_at": now})
         incidents.save(connection, changed)
         incidents.tell(connection, incident_id, TimelineEntry(at=now, kind=kind, text=text))
-        deliveries.request(connection, incident_id, self._world.sinks, now, now)
+        announce(self._world, connection, changed, now, now)
 
     def _count(self, incident: Incident, diagnosis: Diagnosis) -> None:
         metrics = self._world.metrics

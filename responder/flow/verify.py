@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from responder.flow.announce import announce
 from responder.flow.investigate import Investigator
 from responder.flow.world import World
 from responder.model.evidence import Evidence
@@ -12,7 +13,7 @@ from responder.model.report import Check, Investigation, Verification
 from responder.model.runbook import Runbook, VerifyStep
 from responder.probes import Inquiry
 from responder.runbooks.conditions import Condition, ConditionError
-from responder.store import deliveries, incidents, investigations
+from responder.store import incidents, investigations
 
 AGAIN = timedelta(seconds=30)
 
@@ -69,7 +70,7 @@ class Verifier:
             incidents.save(connection, changed)
             entry = TimelineEntry(at=now, kind=TimelineKind.INVESTIGATION, text=_verdict(verification))
             incidents.tell(connection, incident_id, entry)
-            deliveries.request(connection, incident_id, self._world.sinks, now, now)
+            announce(self._world, connection, changed, now, now)
 
     def _again(self, runbook: Runbook, incident: Incident, verification: Verification) -> datetime | None:
         patience = [

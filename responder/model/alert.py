@@ -23,7 +23,8 @@ class Alert(Record):
     `key` tells alerts apart: the fingerprint, with a hash of the labels appended where two
     different alerts of one notification share a fingerprint.
     `starts_at` is the sender's; where it sent none it is the time of receipt and
-    `starts_at_known` is false. `ends_at` is set on resolved alerts only.
+    `starts_at_known` is false. `ends_at` is set on resolved alerts only. `runbook` is set where a person
+    (`opened_by`) started that runbook by hand; no webhook can set it.
     """
 
     key: str
@@ -35,6 +36,8 @@ class Alert(Record):
     starts_at_known: bool = True
     ends_at: AwareDatetime | None = None
     generator_url: str = ""
+    runbook: str = ""
+    opened_by: str = ""
     remarks: tuple[str, ...] = ()
 
     @property

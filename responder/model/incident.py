@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import AwareDatetime, Field
 
@@ -46,7 +47,7 @@ class TrackedAlert(Record):
     Labels and annotations are those of the last firing (a resolved one may come without).
     `episodes` counts firings with a different start; `hold_until` is set while held.
     `receivers` are the receivers whose notifications brought it. `suppressed` says by what it is silenced,
-    inhibited or muted, as far as Alertmanager's API told.
+    inhibited or muted, as far as Alertmanager's API told. `by_hand`: a person opened it, and a person ends it.
     """
 
     incident_id: str
@@ -65,6 +66,7 @@ class TrackedAlert(Record):
     hold_until: AwareDatetime | None = None
     receivers: tuple[str, ...] = ()
     suppressed: str = ""
+    by_hand: bool = False
 
     @property
     def name(self) -> str:
@@ -93,12 +95,31 @@ class TimelineEntry(Record):
     text: str
 
 
+class EscalationStep(Record):
+    """One level of an incident's escalation: when it is due, and once it was told, when and through which sinks.
+
+    `by` is who asked for it before it was due.
+    """
+
+    level: str
+    role: str = ""
+    contact: str = ""
+    due_at: AwareDatetime
+    told_at: AwareDatetime | None = None
+    sinks: tuple[str, ...] = ()
+    by: str = ""
+
+
 class Incident(Record):
     """What we respond to. Its alerts are kept beside it, as `TrackedAlert`s.
 
     `group` are the grouping labels with their values; `identity` is made of runbook and group and
     is what a re-fire is recognised by. `revision` grows with every change worth showing. `about` are the
     kinds of alerts and of things that it is known to be about: another kind is worth another look.
+
+    `levels` are the levels of escalation that were told, in order, `escalation` the plan that they are part of.
+    Somebody has to acknowledge it until `due_response`; `response_missed` once that was said to be over.
+    `opened_by` is set where a person opened it. `false_alarm` says why it is taken for one: `said`, `no_evidence`.
     """
 
     id: str
@@ -119,6 +140,12 @@ class Incident(Record):
     alerts_truncated: int = 0
     revision: int = 1
     about: tuple[str, ...] = ()
+    levels: tuple[str, ...] = ()
+    escalation: tuple[EscalationStep, ...] = ()
+    due_response: AwareDatetime | None = None
+    response_missed: bool = False
+    opened_by: str = ""
+    false_alarm: Literal["", "said", "no_evidence"] = ""
 
     @property
     def open(self) -> bool:

@@ -7,9 +7,18 @@ from typing import Any
 
 from pydantic import AwareDatetime, Field
 
+from responder.model.communication import PublicUpdate, StatusDraft
 from responder.model.evidence import Evidence
 from responder.model.finding import Cleared, Diagnosis, Finding, Unseen
-from responder.model.incident import Incident, IncidentStatus, Severity, TimelineEntry, TrackedAlert
+from responder.model.incident import (
+    EscalationStep,
+    Incident,
+    IncidentStatus,
+    Severity,
+    TimelineEntry,
+    TrackedAlert,
+)
+from responder.model.procedure import ProcedureLine
 from responder.model.record import Record
 from responder.model.runbook import Runbook
 from responder.model.subject import Subject, Target
@@ -90,7 +99,11 @@ class Investigated(Record):
 
 
 class Report(Record):
-    """An incident with its alerts, findings and evidence; what `GET /api/v1/incidents/{id}` returns."""
+    """An incident with its alerts, findings and evidence; what `GET /api/v1/incidents/{id}` returns.
+
+    `levels` of escalation were told, in order; `escalation` says who was told when, and who is next. `public` is the
+    newest update of the public status that was approved, else the newest draft; `updates` are all of them.
+    """
 
     id: str
     url: str
@@ -120,6 +133,16 @@ class Report(Record):
     advice: tuple[Advice, ...] = ()
     verification: Verification | None = None
     timeline: tuple[TimelineEntry, ...] = ()
+    opened_by: str = ""
+    levels: tuple[str, ...] = ()
+    escalation: tuple[EscalationStep, ...] = ()
+    due_response: AwareDatetime | None = None
+    response_missed: bool = False
+    false_alarm: str = ""
+    procedure: tuple[ProcedureLine, ...] = ()
+    public: PublicUpdate | None = None
+    public_approved: bool = False
+    updates: tuple[StatusDraft, ...] = ()
 
 
 class ReportSummary(Record):
@@ -168,8 +191,12 @@ def full(
     evidence: Sequence[Evidence] = (),
     verification: Verification | None = None,
     timeline: Sequence[TimelineEntry] = (),
+    procedure: Sequence[ProcedureLine] = (),
+    updates: Sequence[StatusDraft] = (),
 ) -> Report:
     """An incident with everything that is known of it."""
+    approved = [draft for draft in updates if draft.approved_at is not None]
+    public = (approved or list(updates))[-1:]
     return Report(
         **_shared(incident, investigation, alerts),
         url=url,
@@ -183,6 +210,16 @@ def full(
         advice=tuple(Advice(when=when, steps=steps) for when, steps in runbook.advise.items()),
         verification=verification,
         timeline=tuple(timeline),
+        opened_by=incident.opened_by,
+        levels=incident.levels,
+        escalation=incident.escalation,
+        due_response=incident.due_response,
+        response_missed=incident.response_missed,
+        false_alarm=incident.false_alarm,
+        procedure=tuple(procedure),
+        public=public[0].update if public else None,
+        public_approved=bool(approved),
+        updates=tuple(updates),
     )
 
 

@@ -129,6 +129,38 @@ class VerifyStep(Record):
         return self
 
 
+class MachineCheck(Record):
+    """A step of the investigation that is asked to see whether a step of the procedure worked."""
+
+    step: StepId
+    expect: str
+
+
+class ProcedureStep(Record):
+    """One step of a procedure, done by a person.
+
+    `command` is a template in a shell's words, shown and never run by us; `check` says how to see that it worked,
+    `verify` has a probe see it. `needs` are steps that have to be done before. `danger`: think twice.
+    """
+
+    id: StepId
+    title: str
+    command: str = ""
+    check: str = ""
+    verify: MachineCheck | None = None
+    needs: tuple[StepId, ...] = ()
+    danger: bool = False
+    note: str = ""
+
+
+class Communicate(Record):
+    """What the public is told: by which set of templates, of which component, in which severities."""
+
+    templates: Name
+    component: str
+    severities: tuple[Severity, ...] = (Severity.P0, Severity.P1)
+
+
 class Heartbeat(Record):
     """The alert is a dead man's switch: never an incident while it fires, one when it stops.
 
@@ -171,6 +203,8 @@ class Runbook(Record):
     causes: tuple[Cause, ...] = ()
     actions: tuple[ActionProposal, ...] = ()
     advise: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    procedure: tuple[ProcedureStep, ...] = ()
+    communicate: Communicate | None = None
     verify: tuple[VerifyStep, ...] = ()
 
     @property
@@ -191,7 +225,22 @@ class Runbook(Record):
             if check.step and check.step not in ids:
                 raise ValueError(f"verify names the step {check.step!r}, which is no step")
         _refuse_cycle({step.id: step.needs for step in self.investigate})
+        _check_procedure(self.procedure, ids)
         return self
+
+
+def _check_procedure(procedure: tuple[ProcedureStep, ...], steps: list[str]) -> None:
+    """Its order is its own: a step needs none that comes after it."""
+    before: set[str] = set()
+    for step in procedure:
+        if step.id in before:
+            raise ValueError(f"two steps of the procedure have the id {step.id!r}")
+        for need in step.needs:
+            if need not in before:
+                raise ValueError(f"the procedure's step {step.id!r} needs {need!r}, which is no step before it")
+        if step.verify is not None and step.verify.step not in steps:
+            raise ValueError(f"the procedure's step {step.id!r} verifies by {step.verify.step!r}, which is no step")
+        before.add(step.id)
 
 
 def _refuse_cycle(needs: Mapping[str, tuple[str, ...]]) -> None:

@@ -8,16 +8,21 @@ from pydantic import BaseModel, ValidationError
 
 from responder.detectors import Detectors
 from responder.errors import ConfigError
+from responder.model.communication import StatusTemplates
+from responder.model.escalation import EscalationPolicy
 from responder.model.runbook import Runbook, Step
 from responder.plugins import Catalog, did_you_mean
 from responder.probes import Probe
 from responder.runbooks.conditions import Condition
 from responder.runbooks.matchers import MatcherError, parse
+from responder.templating import NAMES, templated
 from responder.templating import check as check_template
-from responder.templating import templated
+from responder.templating.escaping import Language
 
 Path = Sequence[object]
 Found = Iterator[tuple[Path, str]]
+PUBLIC_FIELDS = ("title", "component", "place", "cause", "severity", "since", "duration", "number")
+RUNBOOK_NAMES = tuple(name for name in NAMES if name != "incident")
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,7 @@ class Checker:
 
     probes: Catalog[Probe]
     detectors: Detectors
+    templates: Sequence[str] = ()
 
     def check(self, runbook: Runbook) -> Found:
         """What is wrong, as (path of keys, message)."""
@@ -42,6 +48,17 @@ class Checker:
         for index, check in enumerate(runbook.verify):
             if check.expect:
                 yield from _condition(("verify", index, "expect"), check.expect)
+        yield from self._procedure(runbook)
+
+    def _procedure(self, runbook: Runbook) -> Found:
+        for index, step in enumerate(runbook.procedure):
+            yield from _template(("procedure", index, "command"), step.command, Language.SHELL)
+            if step.verify is not None:
+                yield from _condition(("procedure", index, "verify", "expect"), step.verify.expect)
+        if runbook.communicate is not None and runbook.communicate.templates not in self.templates:
+            wanted = runbook.communicate.templates
+            near = did_you_mean(wanted, list(self.templates))
+            yield ("communicate", "templates"), f"unknown set of templates {wanted!r}{near}"
 
     def _step(self, step: Step, path: Path) -> Found:
         try:
@@ -117,9 +134,42 @@ def _templates(path: Path, value: Any) -> Found:
             yield from _templates((*path, index), item)
 
 
-def _template(path: Path, text: str) -> Found:
+def check_escalation(policy: EscalationPolicy) -> Found:
+    """What is wrong with a policy: its chains name levels that it does not have."""
+    for severity, urgency in policy.severities.items():
+        for index, step in enumerate(urgency.chain):
+            if step.level not in policy.levels:
+                near = did_you_mean(step.level, list(policy.levels))
+                yield ("severities", severity.value, "chain", index, "level"), f"unknown level {step.level!r}{near}"
+
+
+def check_templates(templates: StatusTemplates) -> Found:
+    """What is wrong with texts for the public: they know of the incident what is safe to tell."""
+    for state, text in templates.updates.items():
+        for name in ("title", "body"):
+            path = ("updates", state, name)
+            yield from _template(path, getattr(text, name), known=("incident",))
+            yield from _not_public(path, getattr(text, name))
+    yield from _template(("review",), templates.review, known=("incident",))
+
+
+def _not_public(path: Path, text: str) -> Found:
     try:
-        check_template(text)
+        named = check_template(text)
+    except ConfigError:
+        return
+    for name, entry in named:
+        if name == "incident" and entry and entry not in PUBLIC_FIELDS:
+            yield path, f"incident.{entry} is for the review only{did_you_mean(entry, list(PUBLIC_FIELDS))}"
+
+
+def _template(
+    path: Path, text: str, language: Language = Language.PLAIN, known: Sequence[str] = RUNBOOK_NAMES
+) -> Found:
+    try:
+        for name, _ in check_template(text, language):
+            if name not in known:
+                yield path, f"{name!r} is not known here{did_you_mean(name, list(known))}"
     except ConfigError as error:
         yield path, str(error)
 

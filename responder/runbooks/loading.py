@@ -1,7 +1,7 @@
 """Reads the runbooks of some folders into a rulebook, and keeps the one that is in use."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,12 +10,14 @@ from pydantic import ValidationError
 
 from responder.detectors import Detectors
 from responder.metrics import Metrics
+from responder.model.communication import StatusTemplates
+from responder.model.escalation import EscalationPolicy
 from responder.model.record import Record
 from responder.model.runbook import Runbook
 from responder.model.runbook_test import RunbookTest
 from responder.plugins import Catalog, did_you_mean
 from responder.probes import Probe
-from responder.runbooks.checking import Checker
+from responder.runbooks.checking import Checker, Found, check_escalation, check_templates
 from responder.runbooks.documents import Document, Problem, Problems, read
 from responder.runbooks.rulebook import Rulebook
 from responder.settings import PACKAGED_RULES
@@ -23,9 +25,10 @@ from responder.settings import PACKAGED_RULES
 log = structlog.get_logger(__name__)
 
 SUFFIXES = (".yaml", ".yml")
-KINDS = ["Runbook", "RunbookTest"]
+KINDS = ["Runbook", "RunbookTest", "EscalationPolicy", "StatusTemplates"]
 
 R = TypeVar("R", bound=Record)
+N = TypeVar("N", Runbook, EscalationPolicy, StatusTemplates)
 
 
 def shipped() -> Path:
@@ -34,28 +37,46 @@ def shipped() -> Path:
 
 
 def load(folders: Sequence[Path], probes: Catalog[Probe], detectors: Detectors) -> Rulebook:
-    """The runbooks of the folders (or single files); of two with one name the later folder's counts.
+    """The rules of the folders (or single files); of two of a kind with one name the later folder's counts.
 
     Raises Problems with everything that is wrong.
     """
     problems: list[Problem] = []
-    runbooks: dict[str, tuple[Runbook, Path]] = {}
-    checker = Checker(probes, detectors)
-    for folder in folders:
-        here: dict[str, Document] = {}
-        for document in _documents(folder, "Runbook", problems):
-            runbook = _validated(document, Runbook, problems)
-            if runbook is None:
-                continue
-            if runbook.name in here:
-                other = here[runbook.name].file
-                problems.append(document.problem(("metadata", "name"), f"{other} has the name {runbook.name!r} too"))
-            here[runbook.name] = document
-            problems += [document.problem(path, message) for path, message in checker.check(runbook)]
-            runbooks[runbook.name] = (runbook, folder)
+    templates = _named(folders, StatusTemplates, check_templates, problems)
+    known = {*templates, *_shipped_templates(folders)}
+    checker = Checker(probes, detectors, tuple(sorted(known)))
+    runbooks = _named(folders, Runbook, checker.check, problems)
+    escalations = _named(folders, EscalationPolicy, check_escalation, problems)
     if problems:
         raise Problems(problems)
-    return Rulebook(runbook for runbook, _ in runbooks.values())
+    return Rulebook(runbooks.values(), escalations.values(), templates.values())
+
+
+def _named(
+    folders: Sequence[Path], model: type[N], check: Callable[[N], Found], problems: list[Problem]
+) -> dict[str, N]:
+    """The documents of a kind by name, checked."""
+    found: dict[str, N] = {}
+    for folder in folders:
+        here: dict[str, Document] = {}
+        for document in _documents(folder, model.__name__, problems):
+            item = _validated(document, model, problems)
+            if item is None:
+                continue
+            if item.name in here:
+                other = here[item.name].file
+                problems.append(document.problem(("metadata", "name"), f"{other} has the name {item.name!r} too"))
+            here[item.name] = document
+            problems += [document.problem(path, message) for path, message in check(item)]
+            found[item.name] = item
+    return found
+
+
+def _shipped_templates(folders: Sequence[Path]) -> set[str]:
+    """What a runbook may name although its own folder does not have it."""
+    if shipped() in folders or not shipped().is_dir():
+        return set()
+    return set(_named([shipped()], StatusTemplates, lambda _: iter(()), []))
 
 
 class Rules:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from responder.model.communication import StatusTemplates
+from responder.model.escalation import EscalationPolicy
 from responder.model.runbook import Runbook
 from responder.runbooks.matchers import Matchers, literal_names, literal_prefix, parse
 
@@ -28,9 +30,19 @@ class _Claim:
 
 
 class Rulebook:
-    """Runbooks by name, with an index by alert name so that many cost about what few do."""
+    """Everything that the rules say: escalation policies, texts for the public, and the runbooks.
 
-    def __init__(self, runbooks: Iterable[Runbook]) -> None:
+    Runbooks by name, with an index by alert name so that many cost about what few do.
+    """
+
+    def __init__(
+        self,
+        runbooks: Iterable[Runbook],
+        escalations: Iterable[EscalationPolicy] = (),
+        templates: Iterable[StatusTemplates] = (),
+    ) -> None:
+        self.escalations: Mapping[str, EscalationPolicy] = {policy.name: policy for policy in escalations}
+        self.templates: Mapping[str, StatusTemplates] = {known.name: known for known in templates}
         self.runbooks: Mapping[str, Runbook] = {runbook.name: runbook for runbook in runbooks}
         claims = sorted(
             _Claim((-runbook.priority, -len(matchers.matchers), runbook.name), matchers, runbook)

@@ -19,6 +19,8 @@ from responder.store.tables import (
     hearts,
     incidents,
     investigations,
+    procedure_marks,
+    status_updates,
     verifications,
 )
 from responder.store.tables import timeline as timeline_table
@@ -153,7 +155,10 @@ def forget(connection: Connection, before: datetime) -> None:
     old = select(incidents.c.id).where(incidents.c.status == IncidentStatus.RESOLVED, incidents.c.updated_at < before)
     ids = list(connection.scalars(old))
     for chunk in _chunks(ids):
-        for table in (alerts, timeline_table, investigations, evidence, verifications, feedback, deliveries):
+        for table in (
+            *(alerts, timeline_table, investigations, evidence, verifications, feedback, deliveries),
+            *(procedure_marks, status_updates),
+        ):
             connection.execute(delete(table).where(table.c.incident_id.in_(chunk)))
         connection.execute(delete(incidents).where(incidents.c.id.in_(chunk)))
 

@@ -33,6 +33,7 @@ class Stored:
     id: int
     received_at: datetime
     body: bytes
+    sender: str = ""
 
 
 def insert(connection: Connection, deliveries: Sequence[Delivery]) -> list[int]:
@@ -61,7 +62,10 @@ def to_fold(connection: Connection, *, limit: int, alerts: int) -> list[Stored]:
             break
         ids.append(number)
     wanted = select(notifications).where(notifications.c.id.in_(ids)).order_by(notifications.c.id)
-    return [Stored(row.id, row.received_at, _unpacked(row.body, row.compressed)) for row in connection.execute(wanted)]
+    return [
+        Stored(row.id, row.received_at, _unpacked(row.body, row.compressed), row.sender)
+        for row in connection.execute(wanted)
+    ]
 
 
 def backlog(connection: Connection) -> int:

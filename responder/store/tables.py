@@ -18,7 +18,7 @@ from sqlalchemy import (
     false,
 )
 
-SCHEMA = "0002"
+SCHEMA = "0003"
 """The newest migration; the start compares it without loading Alembic."""
 
 
@@ -145,6 +145,22 @@ feedback = Table(
     Column("helpful", Boolean, nullable=False),
     Column("by", String, nullable=False),
     Column("at", Moment, nullable=False),
+)
+
+procedure_marks = Table(
+    "procedure_marks",
+    metadata,
+    Column("incident_id", String, primary_key=True),
+    Column("step", String, primary_key=True),
+    Column("document", Text, nullable=False),
+)
+
+status_updates = Table(
+    "status_updates",
+    metadata,
+    Column("incident_id", String, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("document", Text, nullable=False),
 )
 
 deliveries = Table(

@@ -32,6 +32,13 @@ NAMES: Mapping[str, tuple[str, tuple[str, ...] | None]] = {
     "evidence": ("evidence", None),
     "now": ("", ()),
     "started_at": ("", ()),
+    "incident": (
+        "field of the incident",
+        (
+            *("title", "component", "place", "cause", "severity", "since", "began", "ended", "duration"),
+            *("found", "acknowledged", "finding", "timeline", "procedure", "number"),
+        ),
+    ),
 }
 """What templates may name: what its entries are called, and where they are known which there are."""
 
@@ -88,6 +95,8 @@ PromQL = Annotated[str, Language.PROMQL]
 LogQL = Annotated[str, Language.LOGQL]
 MatcherText = Annotated[str, Language.MATCHER]
 Sql = Annotated[str, Language.SQL]
+Shell = Annotated[str, Language.SHELL]
+"""A command for people: a value is one word that no shell reads as anything else."""
 UrlText = Annotated[str, Language.URL]
 Address = Annotated[str, Language.ADDRESS, AfterValidator(_an_address)]
 """`host:port`; a value of a template is the whole host, or one label of it."""

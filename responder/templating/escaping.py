@@ -26,6 +26,7 @@ WORKLOAD_NAME = re.compile(
 )
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,251}[A-Za-z0-9])?)?")
 _BARE = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*|[0-9]+(\.[0-9]+)?([a-z]+([0-9]+[a-z]+)*)?")
+_SHELL_WORD = re.compile(r"[A-Za-z0-9_./][-A-Za-z0-9_./:@%+,=]*")
 _HOST = re.compile(r"(?i)[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?(:[0-9]{1,5})?|\[[0-9a-f:.]+\](:[0-9]{1,5})?")
 
 _LABEL = re.compile(r"[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9])?")
@@ -44,6 +45,7 @@ class Language(StrEnum):
     NAME = "a Kubernetes name"
     SELECTOR = "a label selector"
     REGEX = "a regular expression"
+    SHELL = "a shell command"
 
 
 class Expression(str):
@@ -114,6 +116,13 @@ def _label_value(value: str) -> str:
     return value
 
 
+def _shell_word(value: str) -> str:
+    # quoting depends on where a value stands (quotes, $(), here documents): only what is read alike in all may be there
+    if value and not _SHELL_WORD.fullmatch(value):
+        raise ConfigError(f"{_cut(value)} has characters that a shell would read")
+    return value
+
+
 def _cut(value: str) -> str:
     return repr(value if len(value) <= 80 else f"{value[:80]}…")
 
@@ -133,6 +142,7 @@ ESCAPERS: Mapping[str, Callable[[str], str]] = {
     "name": _name,
     "selector": _label_value,
     "regex": regex,
+    "shell_word": _shell_word,
 }
 
 
@@ -288,5 +298,7 @@ def scanner(language: Language) -> Scanner:
             return Everywhere("selector")
         case Language.REGEX:
             return Everywhere("regex")
+        case Language.SHELL:
+            return Everywhere("shell_word")
         case _:
             return Everywhere("plain")

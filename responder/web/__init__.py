@@ -10,14 +10,17 @@ from responder.flow.outlets import Outlets
 from responder.flow.world import World
 from responder.web import api, assets, formats, live, operations, outlets, pages, views
 from responder.web.guard import guard, harden
+from responder.web.hands import routes as hands_routes
 from responder.web.health import Sources
 from responder.web.problems import explain
-from responder.web.site import SITE, Door, Health, Incidents, Site, Source
+from responder.web.site import SITE, Door, Hands, Health, Incidents, Site, Source
 
-__all__ = ["SITE", "Door", "Health", "Incidents", "Site", "Source", "mount", "setup"]
+__all__ = ["SITE", "Door", "Hands", "Health", "Incidents", "Site", "Source", "mount", "setup"]
 
 
-def setup(app: web.Application, *, incidents: Incidents, outlets: Outlets, world: World, door: Door) -> None:
+def setup(
+    app: web.Application, *, incidents: Incidents, hands: Hands, outlets: Outlets, world: World, door: Door
+) -> None:
     """Put the whole site into the application, over a world."""
     health = Sources(world)
 
@@ -27,6 +30,7 @@ def setup(app: web.Application, *, incidents: Incidents, outlets: Outlets, world
 
     site = Site(
         incidents=incidents,
+        hands=hands,
         outlets=outlets,
         health=health,
         rules=world.rules,
@@ -65,6 +69,7 @@ def mount(app: web.Application, site: Site, *, heartbeat: float = live.HEARTBEAT
         evidence_words=views.EVIDENCE_WORDS,
         place_of=views.place,
     )
-    own = app.add_routes([*pages.routes(), *api.routes(), *outlets.routes(), *operations.routes(site.metrics)])
+    guarded = (*pages.routes(), *api.routes(), *hands_routes(), *outlets.routes(), *operations.routes(site.metrics))
+    own = app.add_routes(guarded)
     app.add_routes([*operations.open_routes(), *outlets.open_routes(), web.get("/static/{name}", assets.serve)])
     app.middlewares.extend((explain, guard(frozenset(own))))

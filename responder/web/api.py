@@ -57,18 +57,18 @@ async def incidents(request: web.Request) -> web.Response:
     found = await request.app[SITE].incidents.list(**filters.wanted, limit=filters.limit + 1)
     shown, more = tuple(found[: filters.limit]), len(found) > filters.limit
     body = await asyncio.to_thread(_SUMMARIES.dump_json, shown)
-    return _json(body, {"X-More": "true"} if more else {"X-More": "false", "X-Total-Count": str(len(shown))})
+    return answer(body, {"X-More": "true"} if more else {"X-More": "false", "X-Total-Count": str(len(shown))})
 
 
 async def incident(request: web.Request) -> web.Response:
     """One report; 304 while nothing changed."""
-    report = await _report(request)
+    report = await report_of(request)
     body = await asyncio.to_thread(lambda: report.model_dump_json().encode())
     tag = ETag(f"{report.revision}-{hashlib.blake2b(body, digest_size=8).hexdigest()}")
     if any(known.value in (tag.value, "*") for known in request.if_none_match or ()):
         response = web.Response(status=HTTPStatus.NOT_MODIFIED)
     else:
-        response = _json(body)
+        response = answer(body)
     response.etag = tag
     return response
 
@@ -77,9 +77,9 @@ async def acknowledge(request: web.Request) -> web.Response:
     """Somebody has it; the first one counts."""
     given = await given_in(request)
     incident_id = request.match_info["id"]
-    if not await request.app[SITE].incidents.acknowledge(incident_id, _name(request, given)):
+    if not await request.app[SITE].incidents.acknowledge(incident_id, asker(request, given)):
         raise not_found("There is no such incident.")
-    return await _done(request)
+    return await done(request)
 
 
 async def feedback(request: web.Request) -> web.Response:
@@ -89,9 +89,9 @@ async def feedback(request: web.Request) -> web.Response:
     if helpful is None:
         raise Refused(HTTPStatus.BAD_REQUEST, "The feedback cannot be used.", ["helpful: is wanted, true or false"])
     incident_id = request.match_info["id"]
-    if not await request.app[SITE].incidents.feedback(incident_id, helpful, _name(request, given)):
+    if not await request.app[SITE].incidents.feedback(incident_id, helpful, asker(request, given)):
         raise not_found("There is no such incident.")
-    return await _done(request)
+    return await done(request)
 
 
 async def silence(request: web.Request) -> web.Response:
@@ -103,14 +103,14 @@ async def silence(request: web.Request) -> web.Response:
     if problems:
         raise Refused(HTTPStatus.BAD_REQUEST, "Nothing is silenced.", problems)
     try:
-        made = await request.app[SITE].incidents.silence(request.match_info["id"], reason, _name(request, given), lasts)
+        made = await request.app[SITE].incidents.silence(request.match_info["id"], reason, asker(request, given), lasts)
     except Trouble as trouble:
         unfit = trouble.reason in (Reason.NOT_CONFIGURED, Reason.BAD_REQUEST, Reason.TOO_LARGE)
         status = HTTPStatus.CONFLICT if unfit else HTTPStatus.BAD_GATEWAY
         raise Refused(status, f"It is not silenced: {trouble}.") from None
     if made is None:
         raise not_found("There is no such incident.")
-    return await _done(request)
+    return await done(request)
 
 
 async def runbooks(request: web.Request) -> web.Response:
@@ -126,17 +126,17 @@ async def runbooks(request: web.Request) -> web.Response:
         }
         for known in sorted(book.runbooks.values(), key=lambda known: known.name)
     ]
-    return _json(json.dumps(documents).encode())
+    return answer(json.dumps(documents).encode())
 
 
 async def runbook(request: web.Request) -> web.Response:
     """One runbook, as its file says."""
-    return _model(find_runbook(request))
+    return model(find_runbook(request))
 
 
 async def causes(request: web.Request) -> web.Response:
     """The catalogue of causes."""
-    return _json(_CAUSES.dump_json(tuple(request.app[SITE].catalogue().values())))
+    return answer(_CAUSES.dump_json(tuple(request.app[SITE].catalogue().values())))
 
 
 async def cause(request: web.Request) -> web.Response:
@@ -144,17 +144,17 @@ async def cause(request: web.Request) -> web.Response:
     known = request.app[SITE].cause(request.match_info["slug"])
     if known is None:
         raise not_found("The catalogue has no such cause.")
-    return _model(known)
+    return model(known)
 
 
 async def report_schema(_request: web.Request) -> web.Response:
     """The JSON Schema of a report."""
-    return _json(json.dumps(schema.report()).encode(), content_type="application/schema+json")
+    return answer(json.dumps(schema.report()).encode(), content_type="application/schema+json")
 
 
 async def openapi(_request: web.Request) -> web.Response:
     """This API, as OpenAPI 3.1."""
-    return _json(json.dumps(schema.openapi()).encode())
+    return answer(json.dumps(schema.openapi()).encode())
 
 
 def find_runbook(request: web.Request) -> Runbook:
@@ -165,7 +165,7 @@ def find_runbook(request: web.Request) -> Runbook:
     return known
 
 
-async def _report(request: web.Request) -> Report:
+async def report_of(request: web.Request) -> Report:
     report = await request.app[SITE].incidents.get(request.match_info["id"])
     if report is None:
         raise not_found("There is no such incident.")
@@ -188,7 +188,7 @@ async def given_in(request: web.Request) -> dict[str, object]:
     return given
 
 
-def _name(request: web.Request, given: dict[str, object]) -> str:
+def asker(request: web.Request, given: dict[str, object]) -> str:
     """Who says so: whom the door knows, else who they say they are."""
     return request[USER] or name_in(given)
 
@@ -215,18 +215,18 @@ def _line(said: object, most: int) -> str:
     return " ".join(text.split())[:most]
 
 
-async def _done(request: web.Request) -> web.Response:
+async def done(request: web.Request) -> web.Response:
     """Back to the page for a form, the report as it is now for a program."""
     if request.content_type in FORMS:
         raise web.HTTPSeeOther(f"/incidents/{segment(request.match_info['id'])}")
-    return _model(await _report(request))
+    return model(await report_of(request))
 
 
-def _model(record: BaseModel) -> web.Response:
-    return _json(record.model_dump_json(by_alias=True).encode())
+def model(record: BaseModel) -> web.Response:
+    return answer(record.model_dump_json(by_alias=True).encode())
 
 
-def _json(
+def answer(
     body: bytes,
     headers: dict[str, str] | None = None,
     content_type: str = "application/json",

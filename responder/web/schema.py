@@ -8,6 +8,7 @@ from pydantic.json_schema import models_json_schema
 from responder import __version__
 from responder.model.finding import Cause
 from responder.model.incident import IncidentStatus, Severity
+from responder.model.procedure import StepState
 from responder.model.report import Report, ReportSummary
 from responder.model.runbook import Runbook
 from responder.web.filters import LIMIT, MOST
@@ -56,7 +57,7 @@ def openapi() -> Json:
 def _paths() -> Json:
     incident, name, slug = (_parameter(word, where="path") for word in ("id", "name", "slug"))
     return {
-        "/api/v1/incidents": {"get": _listing()},
+        "/api/v1/incidents": {"get": _listing(), "post": _opening()},
         "/api/v1/incidents/{id}": {"get": _incident(incident)},
         "/api/v1/incidents/{id}/acknowledge": {
             "post": _saying("acknowledge", "Somebody has it; the first one counts", incident, {"by": _TEXT})
@@ -71,6 +72,7 @@ def _paths() -> Json:
             )
         },
         "/api/v1/incidents/{id}/silence": {"post": _silence(incident)},
+        **_hands(incident),
         "/api/v1/events": {"get": _events()},
         "/api/v1/runbooks": {"get": _get("runbooks", "The runbooks in use", _array("RunbookLine"))},
         "/api/v1/runbooks/{name}": {"get": _get("runbook", "One runbook", _ref("Runbook"), name)},
@@ -81,6 +83,40 @@ def _paths() -> Json:
         },
         "/api/v1/openapi.json": {"get": _get("openapi", "This document", {"type": "object"})},
     }
+
+
+def _opening() -> Json:
+    fields: Json = {"runbook": _TEXT, "labels": {"type": "object", "additionalProperties": _TEXT}, "by": _TEXT}
+    found = _saying("open", "Open an incident by hand; it is stored when this is answered", None, fields, ["runbook"])
+    found["responses"]["201"] = found["responses"].pop("200")
+    found["responses"]["201"]["headers"] = {"Location": {"schema": _TEXT}}
+    return found
+
+
+def _hands(incident: Json) -> Json:
+    """What people do to an incident."""
+    step, number = _parameter("step", where="path"), _parameter("number", where="path", schema={"type": "integer"})
+    by: Json = {"by": _TEXT}
+    force: Json = {"force": {"type": "boolean", "description": "although steps that it needs are not done"}}
+    states = {"enum": [state.value for state in StepState]}
+    one = "/api/v1/incidents/{id}"
+    said = {
+        "unacknowledge": _saying("unacknowledge", "Nobody has it any more; escalation begins anew", incident, by),
+        "escalate": _saying("escalate", "Tell the next level now", incident, by),
+        "resolve": _saying("resolve", "End an incident that was opened by hand", incident, by),
+        "false-alarm": _saying("falseAlarm", "There was nothing to respond to", incident, by),
+        "procedure/{step}": _saying(
+            "mark", "What became of a step", incident, {"state": states, "note": _TEXT, **by, **force}, ["state"]
+        ),
+        "procedure/{step}/verify": _saying("verify", "Have a probe see whether it worked", incident, {**by, **force}),
+        "updates/{number}/publish": _saying("publish", "Let the newest public update out", incident, by),
+    }
+    for path, found in said.items():
+        found["parameters"] += [step] if "{step}" in path else [number] if "{number}" in path else []
+        if path not in ("unacknowledge", "false-alarm"):
+            found["responses"]["409"] = {"$ref": "#/components/responses/Conflict"}
+    review = _get("review", "The post-incident review, as Markdown", _TEXT, incident, media="text/markdown")
+    return {f"{one}/{path}": {"post": found} for path, found in said.items()} | {f"{one}/review.md": {"get": review}}
 
 
 def _listing() -> Json:
@@ -132,10 +168,12 @@ def _events() -> Json:
     return found
 
 
-def _saying(operation: str, summary: str, incident: Json, fields: Json, required: list[str] | None = None) -> Json:
+def _saying(
+    operation: str, summary: str, incident: Json | None, fields: Json, required: list[str] | None = None
+) -> Json:
     body: Json = {"type": "object", "properties": fields} | ({"required": required} if required else {})
     media = ("application/json", "application/x-www-form-urlencoded")
-    said = _get(operation, summary, _ref("Report"), incident)
+    said = _get(operation, summary, _ref("Report"), *([incident] if incident else []))
     said["requestBody"] = {
         "required": bool(required),
         "content": {form: {"schema": body} for form in media},
@@ -203,4 +241,5 @@ _PROBLEMS = {
     "Unauthorized": "Credentials are missing or wrong",
     "Forbidden": "A page of another site asked",
     "NotFound": "There is no such thing",
+    "Conflict": "It cannot be done as things are",
 }

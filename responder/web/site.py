@@ -9,7 +9,12 @@ from typing import Protocol
 from aiohttp import web
 
 from responder.clock import Clock
+from responder.flow.communicate import Communicator
+from responder.flow.escalate import Escalator
+from responder.flow.judge import Judge
+from responder.flow.openings import Opener
 from responder.flow.outlets import Outlets
+from responder.flow.procedures import Procedures
 from responder.metrics import Metrics
 from responder.model.finding import Cause
 from responder.model.report import Report, ReportSummary
@@ -51,6 +56,17 @@ class Incidents(Protocol):
     async def silence(self, id: str, reason: str, by: str, lasts: timedelta) -> int | None:  # noqa: A002 - as the API calls it
         """Silence its alerts in Alertmanager; None where there is no such incident. Raises Temporary or Permanent."""
         ...
+
+
+@dataclass(frozen=True)
+class Hands:
+    """What people do to incidents besides taking them."""
+
+    escalator: Escalator
+    procedures: Procedures
+    communicator: Communicator
+    opener: Opener
+    judge: Judge
 
 
 @dataclass(frozen=True)
@@ -106,6 +122,7 @@ class Site:
     """The collaborators of all handlers. `protected`: pages and API are for those only whom the door knows."""
 
     incidents: Incidents
+    hands: Hands
     outlets: Outlets
     health: Health
     rules: Rules

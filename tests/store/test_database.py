@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, inspect, text
 
@@ -175,4 +177,24 @@ async def test_what_was_written_is_there_after_opening_again(tmp_path: Path) -> 
         await database.open()
         assert await database.read(notifications.backlog) == expected
         await database.write(store_one)
+        await database.close()
+
+
+async def test_a_database_of_the_first_schema_is_brought_up_to_date_with_what_it_holds(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/old.db"
+    engine = create_engine(url)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(text("INSERT INTO feedback VALUES ('i1', 1, 'Ada', '2026-01-01 00:00:00.000000')"))
+    engine.dispose()
+    database = Database(url)
+    await database.open()
+    try:
+        assert await database.read(lambda found: found.scalar(text("SELECT by FROM feedback"))) == "Ada"
+        tables = await database.read(lambda found: set(inspect(found).get_table_names()))
+        assert set(metadata.tables) <= tables
+    finally:
         await database.close()

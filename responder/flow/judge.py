@@ -1,0 +1,91 @@
+"""Judge: was it a false alarm? Decided once an incident can no longer be reopened, or when somebody says so."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from responder.flow.escalate import waits
+from responder.flow.world import World
+from responder.model.evidence import Evidence
+from responder.model.incident import Incident, IncidentStatus, TimelineEntry, TimelineKind
+from responder.model.report import Investigation, InvestigationStatus
+from responder.store import incidents, investigations
+
+KIND = "judge"
+
+
+def without_evidence(incident: Incident, investigation: Investigation, evidence: Sequence[Evidence]) -> bool:
+    """Whether it ended by itself, nobody had taken it, and nothing that was seen was out of order. Pure.
+
+    What could not be looked at is no proof of health: then it is not called a false alarm.
+    """
+    return (
+        incident.status is IncidentStatus.RESOLVED
+        and not incident.opened_by
+        and incident.acknowledged_at is None
+        and investigation.status is InvestigationStatus.FINISHED
+        and not investigation.findings
+        and any(found.answered for found in evidence)
+        and not any(found.breached for found in evidence)
+    )
+
+
+class Judge:
+    """Marks false alarms, each once."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def judge(self, incident_id: str) -> datetime | None:
+        """Judge an incident that is over for good; returns when, if that is later."""
+
+        def decide(connection: Connection) -> Incident | datetime | None:
+            incident = incidents.get(connection, incident_id)
+            if incident is None or incident.resolved_at is None or incident.false_alarm:
+                return None
+            final = incident.resolved_at + self._world.settings.incidents.reopen_window
+            if final > self._world.clock.now():
+                return final
+            latest = investigations.latest(connection, incident_id) or Investigation()
+            if not without_evidence(
+                incident, latest, investigations.evidence_of(connection, incident_id, latest.number)
+            ):
+                return None
+            text = "Taken for a false alarm: it ended by itself, and nothing that was seen was out of order"
+            entry = TimelineEntry(at=self._world.clock.now(), kind=TimelineKind.INVESTIGATION, text=text)
+            return self._mark(connection, incident.model_copy(update={"false_alarm": "no_evidence"}), entry)
+
+        decided = await self._world.database.write(decide)
+        if isinstance(decided, Incident):
+            self._count(decided)
+            return None
+        return decided
+
+    async def false_alarm(self, incident_id: str, by: str) -> bool:
+        """Somebody says that it is one, and so has it; false where there is no such incident."""
+
+        def say(connection: Connection) -> tuple[Incident, bool] | None:
+            incident = incidents.get(connection, incident_id)
+            if incident is None or incident.false_alarm:
+                return (incident, False) if incident else None
+            text = f"{by or 'Somebody'} says that it is a false alarm"
+            entry = TimelineEntry(at=self._world.clock.now(), kind=TimelineKind.PERSON, text=text)
+            changed: dict[str, object] = {"false_alarm": "said"}
+            if waits(incident):
+                changed |= {"acknowledged_at": entry.at, "acknowledged_by": by}
+            return self._mark(connection, incident.model_copy(update=changed), entry), True
+
+        said = await self._world.database.write(say)
+        if said is not None and said[1]:
+            self._count(said[0])
+        return said is not None
+
+    def _mark(self, connection: Connection, incident: Incident, entry: TimelineEntry) -> Incident:
+        changed = incident.model_copy(update={"revision": incident.revision + 1, "updated_at": entry.at})
+        incidents.save(connection, changed)
+        incidents.tell(connection, incident.id, entry)
+        return changed
+
+    def _count(self, incident: Incident) -> None:
+        self._world.metrics.false_alarms.labels(incident.severity.value, incident.false_alarm).inc()
