@@ -25,7 +25,7 @@ RENEWED_AFTER = 30.0
 """Seconds that credentials are trusted before a 401 makes us load them again."""
 LARGEST_ANSWER = 64 * 1024 * 1024
 LARGE = 262_144
-MERGE = "application/merge-patch+json"
+MERGE, OPERATIONS = "application/merge-patch+json", "application/json-patch+json"
 
 T = TypeVar("T")
 
@@ -120,7 +120,7 @@ class ApiServer:
             raise unreachable(error, self.what) from None
 
     async def _ask(self, method: str, path: str, limit: int, document: str | None = None) -> bytes:
-        sent = {"Content-Type": MERGE if method == "PATCH" else "application/json"} if document is not None else {}
+        sent = {"Content-Type": _form(method, document)} if document is not None else {}
         try:
             async with self._connected() as api:
                 rest = api.rest_client
@@ -143,6 +143,8 @@ class ApiServer:
         if response.status < 300:
             return
         said, after = _status(body)
+        if response.status == 409 and b'"AlreadyExists"' not in body:
+            raise Permanent(f"{self.what} answered 409: {redact(said)[:256]}", Reason.BAD_REQUEST)
         if response.status == 410:
             raise Expired(f"{self.what} answered 410: {said}", Reason.NOT_FOUND)
         if response.status == 409:
@@ -200,6 +202,13 @@ async def _headers(api: Any) -> dict[str, str]:
     headers = {"Accept": "application/json, */*", "User-Agent": "responder"}
     await api.update_params_for_auth(headers, [], ["BearerToken"])
     return headers
+
+
+def _form(method: str, document: str) -> str:
+    """The content type of a document: of a patch, operations are a list, the fields of an object are none."""
+    if method != "PATCH":
+        return "application/json"
+    return OPERATIONS if document.startswith("[") else MERGE
 
 
 def _load_library() -> Any:
