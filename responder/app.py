@@ -10,6 +10,7 @@ import structlog
 from aiohttp import web
 from sqlalchemy import Connection
 
+import responder.actions
 import responder.detectors
 import responder.probes
 import responder.sinks
@@ -27,6 +28,8 @@ from responder.clients.network import AsyncNetwork
 from responder.clock import Clock, SystemClock
 from responder.errors import ConfigError
 from responder.flow import stages
+from responder.flow.act import Actor
+from responder.flow.approve import Approver
 from responder.flow.communicate import Communicator
 from responder.flow.escalate import Escalator
 from responder.flow.housekeeping import Housekeeper
@@ -176,6 +179,7 @@ async def world(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIter
                 database=database,
                 rules=found.rules,
                 probes=found.probes,
+                actions=responder.actions.load(),
                 detectors=found.detectors,
                 sinks=sinks,
                 clusters=found.clusters,
@@ -210,6 +214,8 @@ class Service:
             communicator=Communicator(world),
             opener=Opener(world, self._receiver.wake),
             judge=Judge(world),
+            approver=(approver := Approver(world)),
+            actor=Actor(world, approver),
         )
         gallery = Gallery()
         routing = Routing(world.settings.routes, world.sinks)
@@ -256,6 +262,7 @@ class Service:
             self._hands.escalator,
             self._hands.communicator,
             self._hands.judge,
+            self._hands.actor,
         )
         tasks = [
             asyncio.create_task(self._receiver.run(), name="receive"),

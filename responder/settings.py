@@ -483,6 +483,13 @@ class Settings(BaseSettings):
         return listen
 
     @model_validator(mode="after")
+    def _known_approvers(self) -> Self:
+        users = {user.username for user in self.auth.basic}
+        if strangers := sorted(set(self.actions.approvers) - users):
+            raise ValueError(f"actions.approvers: {strangers[0]!r} is no user of auth.basic, so nobody can prove it")
+        return self
+
+    @model_validator(mode="after")
     def _no_open_door(self) -> Self:
         host = self.address[0]
         try:

@@ -8,6 +8,7 @@ from typing import TypeVar
 import structlog
 from pydantic import ValidationError
 
+from responder import actions
 from responder.detectors import Detectors
 from responder.metrics import Metrics
 from responder.model.communication import StatusTemplates
@@ -44,7 +45,7 @@ def load(folders: Sequence[Path], probes: Catalog[Probe], detectors: Detectors) 
     problems: list[Problem] = []
     templates = _named(folders, StatusTemplates, check_templates, problems)
     known = {*templates, *_shipped_templates(folders)}
-    checker = Checker(probes, detectors, tuple(sorted(known)))
+    checker = Checker(probes, detectors, actions.load(), tuple(sorted(known)))
     runbooks = _named(folders, Runbook, checker.check, problems)
     escalations = _named(folders, EscalationPolicy, check_escalation, problems)
     if problems:
