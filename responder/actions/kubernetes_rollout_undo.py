@@ -12,7 +12,6 @@ from responder.actions._kubernetes import (
     planned,
     resource_of,
     rights,
-    swap,
 )
 from responder.clients import Kubernetes
 from responder.clients.selectors import written
@@ -38,12 +37,15 @@ class KubernetesRolloutUndo(WorkloadAction):
         now, before = _last_two(await _history(kubernetes, workload), template, workload)
         wanted = _clean(before.template)
         differs = "; ".join(changes(_clean(template), wanted)) or "another template"
+        # the server counts the generations of the spec: at another one somebody has changed it since
+        unchanged = [{"op": "test", "path": "/metadata/generation", "value": workload.metadata.get("generation")}]
+        template_at = {"op": "replace", "path": "/spec/template"}
         command = ["-n", workload.namespace, "rollout", "undo", str(workload.subject)]
         return planned(
             kubernetes,
             f"Roll {inside(workload)} back from revision {now} to revision {before.number}: {differs}",
             [workload],
-            [patch(workload, resource_of(workload), swap("/spec/template", template, wanted))],
+            [patch(workload, resource_of(workload), [*unchanged, {**template_at, "value": wanted}])],
             kubernetes.kubectl(*command, f"--to-revision={before.number}"),
             kubernetes.kubectl(*command),
         )
