@@ -2,7 +2,7 @@
 
 import asyncio
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,11 +21,18 @@ ADDED = {"controller-uid", "job-name", "batch.kubernetes.io/controller-uid", "ba
 Raw = dict[str, Any]
 
 
+def _set() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
 @dataclass
 class FakeCluster(FakeApiServer):
-    """`objects` by path. `changed` are the changes that were made, in order, `tried` those of dry runs.
+    """`objects` by path. `changed` are the changes that were asked for, in order, `tried` those of dry runs.
 
-    A change of a path in `refused` is answered with that; one in `hangs` is made, and never answered.
+    A change of a path in `refused` is answered with that, in `refused_for_real` only where it is no dry run; one in
+    `hangs` is made, and never answered. Changes wait for `thawed`; `after_tries` is called after a dry run.
     """
 
     groups: Mapping[str, Sequence[str]] = field(default_factory=lambda: GROUPS)
@@ -33,7 +40,10 @@ class FakeCluster(FakeApiServer):
     changed: list[str] = field(default_factory=list)
     tried: list[str] = field(default_factory=list)
     refused: dict[str, web.Response] = field(default_factory=dict)
+    refused_for_real: dict[str, web.Response] = field(default_factory=dict)
     hangs: set[str] = field(default_factory=set)
+    thawed: asyncio.Event = field(default_factory=_set)
+    after_tries: Callable[[], None] | None = None
 
     def add(self, *items: Mapping[str, Any]) -> None:
         """Put objects into the cluster, as their controllers would have."""
@@ -66,10 +76,13 @@ class FakeCluster(FakeApiServer):
         if request.query.keys() - {"dryRun"} or dry not in ([], ["All"]):
             return status(400, "BadRequest", f"invalid parameters: {request.query_string}")
         (self.tried if dry else self.changed).append(f"{request.method} {request.path}")
-        if request.path in self.refused:
-            refused = self.refused[request.path]
+        await self.thawed.wait()
+        refused = self.refused.get(request.path) or (None if dry else self.refused_for_real.get(request.path))
+        if refused is not None:
             return web.Response(body=refused.body, status=refused.status, content_type="application/json")
         answer = await self._write(request, bool(dry))
+        if dry and self.after_tries:
+            self.after_tries()
         if request.path in self.hangs and not dry:
             await asyncio.sleep(3600)
         return answer
