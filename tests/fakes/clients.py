@@ -345,5 +345,11 @@ class FakeAlertmanager:
         assert self.trouble is not None
         raise self.trouble
 
+    async def silence(self, labels: Mapping[str, str], *, until: datetime, reason: str, by: str, mark: str) -> str:
+        self.asked.append(("silence", *labels.values()))
+        if self.trouble is not None:
+            raise self.trouble
+        return "silence-1"
+
     async def close(self) -> None:
         self.asked.clear()

@@ -230,7 +230,7 @@ def template(image: str = "web:2", **more: Any) -> Raw:
 def deployment(replicas: int = 3, **spec: Any) -> Raw:
     """The deployment `web` in `shop`."""
     wanted = {"replicas": replicas, "selector": {"matchLabels": {"app": "web"}}, "template": template(), **spec}
-    return {"kind": "Deployment", "metadata": {"name": "web", "namespace": "shop"}, "spec": wanted}
+    return {"kind": "Deployment", "metadata": {"name": "web", "namespace": "shop", "generation": 1}, "spec": wanted}
 
 
 def revision(number: int, image: str, name: str = "") -> Raw:
