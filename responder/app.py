@@ -54,7 +54,7 @@ from responder.pictures import Gallery
 from responder.plugins import Catalog
 from responder.probes import Probe
 from responder.queue.embedded import EmbeddedQueue
-from responder.runbooks.loading import Rules, shipped
+from responder.runbooks.loading import Rules, shipped_rules
 from responder.runbooks.rulebook import Rulebook
 from responder.settings import Cluster, Settings
 from responder.signing import Signer
@@ -101,7 +101,7 @@ async def outside(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIt
             stack.push_async_callback(alertmanager.close)
         probes = plugins.load(responder.probes, Probe, "probe", dotted=True)
         detectors = responder.detectors.load()
-        rules = Rules([shipped(), *settings.rules], probes, detectors, metrics)
+        rules = Rules([*shipped_rules(), *settings.rules], probes, detectors, metrics)
         clusters: dict[str, Clients] = {}
         dialer = redis_client.Dialer(metrics, clock)
         stack.push_async_callback(dialer.close)

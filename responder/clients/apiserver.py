@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import aiohttp
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
-from responder.clients import Execution, Exists
+from responder.clients import Document, Execution, Exists
 from responder.clients.answers import check, read_bounded, unreachable
 from responder.clients.execution import execute
 from responder.clock import Clock
@@ -60,19 +60,20 @@ class ApiServer:
 
     async def json(self, path: str) -> dict[str, Any]:
         """The JSON object at a path; raises Temporary with Reason.BAD_ANSWER where there is something else."""
-        return await self._object(await self.get(path, LARGEST_ANSWER))
+        body = await self.get(path, LARGEST_ANSWER)
+        return await asyncio.to_thread(self._object, body) if len(body) > LARGE else self._object(body)
 
     async def get(self, path: str, limit: int) -> bytes:
         """The body at a path, at most `limit` bytes; raises Expired for a list that is gone."""
         return await self._renewing(lambda: self._ask("GET", path, limit))
 
-    async def change(self, method: str, path: str, document: str) -> dict[str, Any]:
-        """POST an object, or PATCH one with what it shall have; raises Exists where the server answers 409."""
-        return await self._object(await self._renewing(lambda: self._ask(method, path, LARGEST_ANSWER, document)))
-
     async def review(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """POST a review, which changes nothing; raises Temporary with Reason.BAD_ANSWER for what is no object."""
-        return await self.change("POST", path, to_json(body).decode())
+        return self._object(await self._renewing(lambda: self._ask("POST", path, LARGEST_ANSWER, body)))
+
+    async def change(self, method: str, path: str, body: Document) -> dict[str, Any]:
+        """POST an object, or PATCH one with what it shall have; raises Exists where the server answers 409."""
+        return self._object(await self._renewing(lambda: self._ask(method, path, LARGEST_ANSWER, body)))
 
     async def execute(self, path: str, limit: int) -> Execution:
         """Run a command in a container: `path` is that of a pod's `exec` with its query."""
@@ -92,9 +93,9 @@ class ApiServer:
         if self._connection is not None:
             await self._connection.api.close()
 
-    async def _object(self, body: bytes) -> dict[str, Any]:
+    def _object(self, body: bytes) -> dict[str, Any]:
         try:
-            answer = await asyncio.to_thread(from_json, body) if len(body) > LARGE else from_json(body)
+            answer = from_json(body)
         except ValueError:
             answer = None
         if not isinstance(answer, dict):
@@ -119,16 +120,15 @@ class ApiServer:
         except (aiohttp.ClientError, OSError) as error:
             raise unreachable(error, self.what) from None
 
-    async def _ask(self, method: str, path: str, limit: int, document: str | None = None) -> bytes:
-        sent = {"Content-Type": _form(method, document)} if document is not None else {}
+    async def _ask(self, method: str, path: str, limit: int, sent: Document | None = None) -> bytes:
         try:
             async with self._connected() as api:
                 rest = api.rest_client
                 async with rest.pool_manager.request(
                     method,
                     api.configuration.host + path,
-                    data=document,
-                    headers=await _headers(api) | sent,
+                    json=sent,
+                    headers=await _headers(api) | ({"Content-Type": _form(sent)} if method == "PATCH" else {}),
                     proxy=rest.proxy,
                     server_hostname=rest.server_hostname,
                     allow_redirects=False,
@@ -204,11 +204,8 @@ async def _headers(api: Any) -> dict[str, str]:
     return headers
 
 
-def _form(method: str, document: str) -> str:
-    """The content type of a document: of a patch, operations are a list, the fields of an object are none."""
-    if method != "PATCH":
-        return "application/json"
-    return OPERATIONS if document.startswith("[") else MERGE
+def _form(patch: Document | None) -> str:
+    return MERGE if isinstance(patch, Mapping) else OPERATIONS
 
 
 def _load_library() -> Any:

@@ -173,10 +173,9 @@ class LiveKubernetes:
         return await self._shared.ask(path, lambda: self._server.json(path))
 
     async def _write(self, method: str, path: str, body: Document, dry_run: bool = False) -> dict[str, Any]:
-        text = json.dumps(body)
         path += "?dryRun=All" if dry_run else ""
-        key = (method, path, text)
-        return await self._writes.ask(key, lambda: self._server.change(method, path, text), cache=False)
+        key = (method, path, json.dumps(body))
+        return await self._writes.ask(key, lambda: self._server.change(method, path, body), cache=False)
 
     async def _pages(self, resource: Resource, path: str, wanted: int) -> Listing:
         """All pages; from the first again when the list expires on the way, once."""

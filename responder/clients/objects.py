@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from responder.errors import Permanent, Reason
+from responder.model.extracts import extract
 
 COMPONENT = "responder"
 """What events that we write name as their source."""
@@ -37,16 +38,39 @@ def read_page(answer: Mapping[str, Any], version: str, kind: str) -> Page:
 
 
 def pruned(item: Mapping[str, Any], version: str, kind: str) -> dict[str, Any]:
-    """An object without what nobody reads or may see: managed fields, and the values of secrets and config maps."""
+    """An object without what nobody reads or may see: which fields a manager owns, the values of secrets, and of
+    config maps what tells neither of places nor of limits.
+    """
     found = {"apiVersion": version, "kind": kind, **item}
     metadata = dict(found.get("metadata") or {})
-    metadata.pop("managedFields", None)
+    owners = metadata.pop("managedFields", None) or ()
+    if managers := list(filter(None, (_manager(entry) for entry in owners if isinstance(entry, Mapping)))):
+        metadata["managers"] = managers
     annotations = dict(metadata.get("annotations") or {})
     if annotations.pop("kubectl.kubernetes.io/last-applied-configuration", None) is not None:
         metadata["annotations"] = annotations
     found["metadata"] = metadata
-    if found["kind"] in ("Secret", "ConfigMap"):
+    if found["kind"] == "Secret":
         for field in ("data", "stringData", "binaryData"):
             if found.get(field):
                 found[field] = dict.fromkeys(found[field], "")
+    if found["kind"] == "ConfigMap":
+        if found.get("data"):
+            found["data"] = extract(found["data"])
+        if found.get("binaryData"):
+            found["binaryData"] = dict.fromkeys(found["binaryData"], "")
     return found
+
+
+def _manager(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Who wrote an object last, when, by which operation, and which top fields of spec and data."""
+    owned = entry.get("fieldsV1") or {}
+    fields = [
+        f"{part.removeprefix('f:')}.{name.removeprefix('f:')}" if name else part.removeprefix("f:")
+        for part in ("f:spec", "f:data")
+        if part in owned
+        for name in (owned[part] or {"": {}})
+        if name != "."
+    ]
+    about = {name: entry[name] for name in ("manager", "operation", "subresource", "time") if entry.get(name)}
+    return {**about, **({"fields": fields} if fields else {})}

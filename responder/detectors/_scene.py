@@ -3,22 +3,28 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 
 from responder.model.evidence import ContainerLog, Logs
 from responder.model.failures import Failure, failure
-from responder.model.graph import Address, Graph, declared_ports
+from responder.model.graph import Graph, declared_ports
 from responder.model.kubernetes import Object, Pod, mapping, mappings, time, whole
 from responder.model.picture import Picture
 from responder.model.subject import Subject, Target
+from responder.model.told import Address, environment
 
 _LISTENING = re.compile(
     r"(?:listen(?:ing|s)?|start(?:ed|ing)?|serving|bound|running|ready|accept(?:ing)?)\b.{0,60}?"
     r"(?:\bport\(?s?\)?\s*[:=]?\s*|:|\bon\s+)(?P<port>\d{2,5})\b(?!\.\d)",
     re.IGNORECASE,
 )
+_SERVER_PORT_FLAG = re.compile(r"(?:-D|--)(?:server\.)?(?:http-?)?port[= ](?P<port>\d{2,5})\b")
 _SERVER_PORT_VARIABLES = ("PORT", "SERVER_PORT", "HTTP_PORT", "GRPC_PORT", "LISTEN_PORT", "APP_PORT", "SERVICE_PORT")
+
+
+STALE = timedelta(minutes=15)
+"""An alert fires minutes after its cause: rules wait and evaluate over windows."""
 
 
 @dataclass(frozen=True)
@@ -109,8 +115,18 @@ class Scene:
             for evidence, log in self.logs
             if log.namespace == self.namespace and log.pod in by_name
             for group in log.groups
-            if (failed := failure(group.example))
+            if not self._over(by_name[log.pod], group.last) and (failed := failure(group.example))
         ]
+
+    def _over(self, pod: Pod, last: datetime | None) -> bool:
+        """Whether a pod that is well said it last too long before the trouble began: programs complain while others
+        start, and never again.
+        """
+        if not pod.ready or last is None:
+            return False
+        asked = any(container.spec.get("readinessProbe") for container in pod.containers)
+        since = time(mapping(pod.conditions.get("Ready")).get("lastTransitionTime")) if asked else None
+        return self.started_at - last > STALE or (since is not None and last < since)
 
     @cached_property
     def _listening(self) -> Mapping[str, frozenset[int]]:
@@ -130,13 +146,29 @@ class Scene:
 
     def known_ports(self, workload: Object) -> frozenset[int]:
         """The ports that it declares, is told in its environment, or says in its log that it listens on."""
-        told = {
+        found = {*declared_ports(workload.template_containers), *self.said_ports(workload)}
+        for container in workload.template_containers:
+            variables = environment(self.picture, workload, container)
+            words = container.spec.get("args") or container.spec.get("command")
+            texts = [*(value for value, _ in variables.values()), *map(str, words if isinstance(words, list) else [])]
+            found |= {
+                port
+                for name, (value, _) in variables.items()
+                if name in _SERVER_PORT_VARIABLES and (port := whole(value)) is not None
+            }
+            found |= {int(match["port"]) for text in texts for match in _SERVER_PORT_FLAG.finditer(text)}
+        return frozenset(found | self._asked_with_success(workload))
+
+    def _asked_with_success(self, workload: Object) -> set[int]:
+        """The ports at which its readiness probes find its ready pods."""
+        return {
             port
-            for container in workload.template_containers
-            for name, value in container.environment.items()
-            if name in _SERVER_PORT_VARIABLES and (port := whole(value)) is not None
+            for pod in self.graph.pods_of(workload)
+            if pod.ready
+            for container in pod.containers
+            for kind in ("httpGet", "tcpSocket", "grpc")
+            if (port := whole(mapping(mapping(container.spec.get("readinessProbe")).get(kind)).get("port"))) is not None
         }
-        return frozenset(declared_ports(workload.template_containers)) | told | self.said_ports(workload)
 
     def absent_services(self) -> Sequence[tuple[str, Object, Sequence[Address]]]:
         """Names that callers have in their environment, that a workload bears, and for which no service exists."""

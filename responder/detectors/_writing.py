@@ -61,4 +61,5 @@ def listed(names: Iterable[object], most: int = 4) -> str:
 
 def plural(number: int, noun: str) -> str:
     """`1 pod`, `3 pods`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    ending = "" if number == 1 else "es" if noun.endswith("s") else "s"
+    return f"{number} {noun}{ending}"

@@ -1,4 +1,4 @@
-"""Callers that are told a wrong address, and names that do not resolve."""
+"""Callers that are told a wrong address: an unknown host, a port that the service lacks, another service."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -9,11 +9,10 @@ from responder.detectors._scene import Complaint, Scene
 from responder.detectors._writing import CERTAIN, LIKELY, POSSIBLE, because, found, listed, plural, quote
 from responder.model.failures import FailureKind
 from responder.model.finding import Because, Cause, Cleared, Confidence, Finding
-from responder.model.graph import Address
-from responder.model.kubernetes import Object, mapping, mappings, whole
+from responder.model.kubernetes import Object, mappings, whole
 from responder.model.subject import Subject
+from responder.model.told import Address
 
-_REFERENCE = "https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/"
 ADDRESS = Cause(
     slug="service-env-var-address-mismatch",
     title="A caller has a wrong address in its environment",
@@ -21,28 +20,14 @@ ADDRESS = Cause(
     confirm="Compare the variable in the caller's template with kubectl get services",
     fix="Correct the variable",
     reference="https://kubernetes.io/docs/concepts/services-networking/service/#discovering-services",
+    symptom_of=("gateway-misroute",),
 )
-NAME = Cause(
-    slug="service-dns-resolution-failure",
-    title="A service's name does not resolve",
-    meaning="Callers use a name that no service bears, or their DNS settings do not lead to the cluster's DNS.",
-    confirm="nslookup NAME in a caller's pod; kubectl get service NAME",
-    fix="Create the service, or repair the DNS settings of the caller",
-    reference=_REFERENCE,
-)
-CLUSTER_DNS = Cause(
-    slug="cluster-dns-failure",
-    title="The cluster's DNS does not answer",
-    meaning="Names of services that exist do not resolve in several workloads.",
-    confirm="kubectl -n kube-system get pods -l k8s-app=kube-dns; kubectl -n kube-system logs -l k8s-app=kube-dns",
-    fix="Repair CoreDNS: its pods, its configuration, its upstream servers",
-    reference="https://kubernetes.io/docs/tasks/administer-cluster/dns-debugging-resolution/",
-)
-CAUSES = (ADDRESS, NAME, CLUSTER_DNS)
+CAUSES = (ADDRESS,)
 
+NO_SUCH_HOST = FailureKind.NO_SUCH_HOST
 ALIKE = 0.75
 """How alike a wrong name is to the right one at least (difflib's ratio)."""
-_SUFFIX = re.compile(r"(?:SERVICE|SVC|HOST|NAME|ADDR|ADDRESS|URL|URI|ENDPOINT|PORT|SERVER|BASE|API|HTTP|GRPC|_)+$")
+_SUFFIX = re.compile(r"_(?:SERVICE|SVC|HOST|HOSTNAME|ADDR|ADDRESS|URL|URI|ENDPOINT|SERVER|BASE|HTTP|GRPC|_)+$")
 MYSQL_PORT = 3306
 
 
@@ -55,9 +40,6 @@ def detect(case: Case) -> Iterator[Finding | Cleared]:
             if finding := _of_address(scene, address):
                 told += 1
                 yield finding
-    for finding in (*_unresolved(scene), *_absent(scene), *_settings(scene)):
-        told += 1
-        yield finding
     if count and not told and scene.knows_all("Service"):
         yield Cleared(
             text=f"addresses in the environment ({plural(count, 'address')}, all lead to services)",
@@ -66,12 +48,32 @@ def detect(case: Case) -> Iterator[Finding | Cleared]:
 
 
 def _of_address(scene: Scene, address: Address) -> Finding | None:
-    if not scene.graph.is_internal(address.host) or not scene.knows_all("Service"):
+    if not scene.knows_all("Service"):
         return None
+    if not scene.graph.is_internal(address.host):
+        return _of_other_namespace(scene, address)
     service = scene.graph.service(address.host)
     if service is None:
         return _of_unknown_host(scene, address)
     return _of_port(scene, address, service) or _of_wrong_service(scene, address, service)
+
+
+def _of_other_namespace(scene: Scene, address: Address) -> Finding | None:
+    """The name of a service of this namespace with another namespace behind it, which does not resolve."""
+    name, _, rest = address.host.partition(".")
+    service = scene.graph.service(name)
+    if (
+        service is None
+        or not rest
+        or rest.split(".")[0] == scene.namespace
+        or rest.partition(".")[2][:3] not in ("", "svc")
+    ):
+        return None
+    mentions = [item for item in _mentions(scene, address.owner, address.host) if item.failure.kind is NO_SUCH_HOST]
+    if not mentions:
+        return None
+    headline = f"{address.owner.subject} is told to call {address.host}; {name} is in {scene.namespace}"
+    return _wrong(scene, address, headline, CERTAIN, mentions, [because(f"service/{name} exists", service)])
 
 
 def _mentions(scene: Scene, workload: Object, *words: str) -> Sequence[Complaint]:
@@ -88,6 +90,7 @@ def _of_unknown_host(scene: Scene, address: Address) -> Finding | None:
     """No service bears the name: a misspelt one, unless the workload of that name lacks its service."""
     host = address.host.partition(".")[0]
     if any(host == workload.name for workload in scene.graph.workloads):
+        # what it bears is right, its service is gone
         return None
     near = _nearest(scene, address, host)
     mentions = _mentions(scene, address.owner, address.host)
@@ -115,8 +118,9 @@ def _nearest(scene: Scene, address: Address, host: str) -> str:
         for other in scene.graph.addresses(address.owner)
         if (service := scene.graph.service(other.host)) is not None
     }
+    core = scene.graph.core
     scores = [
-        (SequenceMatcher(None, host, service.name).ratio(), service.name)
+        (SequenceMatcher(None, core(host), core(service.name)).ratio(), service.name)
         for service in scene.graph.services
         if service.name not in called and service.name != address.owner.name
     ]
@@ -153,9 +157,10 @@ def _of_port(scene: Scene, address: Address, service: Object) -> Finding | None:
 
 def _of_wrong_service(scene: Scene, address: Address, service: Object) -> Finding | None:
     """A variable that bears one service's name and holds another's address."""
-    stem = _plain(_SUFFIX.sub("", address.variable.upper()))
-    meant = [item for item in scene.graph.services if stem and _plain(item.name) == stem]
-    if not meant or meant[0] is service or stem == _plain(service.name):
+    core = scene.graph.core
+    stem = core(_SUFFIX.sub("", address.variable.upper())) if _SUFFIX.search(address.variable.upper()) else ""
+    meant = [item for item in scene.graph.services if stem and core(item.name) == stem]
+    if not meant or meant[0] is service or stem == core(service.name) or address.source is not address.owner:
         return None
     told_otherwise = any(scene.graph.service(other.host) is meant[0] for other in scene.graph.addresses(address.owner))
     mentions = _mentions(scene, address.owner, address.host)
@@ -169,11 +174,6 @@ def _of_wrong_service(scene: Scene, address: Address, service: Object) -> Findin
         mentions,
         [because(f"service/{meant[0].name} exists", meant[0])],
     )
-
-
-def _plain(name: str) -> str:
-    """A name without what services and variables decorate it with."""
-    return re.sub(r"[^a-z0-9]|service|svc", "", name.lower())
 
 
 def _wrong(
@@ -220,141 +220,3 @@ def _upstream(scene: Scene, workload: Object) -> list[Subject]:
 
 def _first(scene: Scene) -> Sequence[Object]:
     return scene.graph.services[:1]
-
-
-def _unresolved(scene: Scene) -> Iterator[Finding]:
-    """Names that logs say do not resolve."""
-    failed = [item for item in scene.complaints if item.failure.kind is FailureKind.NO_SUCH_HOST and item.failure.host]
-    known = [item for item in failed if scene.graph.service(item.failure.host)]
-    for host in dict.fromkeys(item.failure.host for item in failed if item not in known):
-        if not scene.graph.is_internal(host) or not scene.knows_all("Service"):
-            continue
-        if finding := _of_absent_service(scene, host, [item for item in failed if item.failure.host == host]):
-            yield finding
-    who = list(dict.fromkeys(item.workload for item in known))
-    if len(who) > 1:
-        yield _of_cluster_dns(scene, known, who)
-    elif known:
-        yield found(
-            NAME,
-            who[0],
-            LIKELY,
-            f"{who[0]} cannot resolve {known[0].failure.host}, although the service exists",
-            [because(f"{quote(item.failure.text)} (×{item.count})", item.evidence) for item in known[:3]],
-            next_steps=[f"kubectl -n {scene.namespace} exec {who[0]} -- cat /etc/resolv.conf"],
-            since=known[0].last,
-        )
-
-
-def _of_absent_service(scene: Scene, host: str, failed: Sequence[Complaint]) -> Finding | None:
-    """The name of a workload whose service is gone; of any other name the caller that uses it."""
-    name = host.partition(".")[0]
-    workload = next((item for item in scene.graph.workloads if item.name == name), None)
-    callers = list(dict.fromkeys(item.workload for item in failed))
-    told = [address.owner.name for address in scene.graph.callers.get(host, ())]
-    if workload is None and callers[0].name in told:
-        return None
-    subject = workload.subject if workload else callers[0]
-    reasons = [
-        because(f"{item.workload}: {quote(item.failure.text)} (×{item.count})", item.evidence) for item in failed[:3]
-    ]
-    reasons.append(because(f"no service {name} exists in {scene.namespace}", *_first(scene)))
-    return found(
-        NAME,
-        subject,
-        LIKELY,
-        f"The name {host} does not resolve, no such service exists; {listed(callers)} {_calls(callers)} it",
-        reasons,
-        next_steps=[f"kubectl -n {scene.namespace} get service {name}"],
-        suffering=callers,
-        since=failed[0].last,
-    )
-
-
-def _calls(callers: Sequence[Subject]) -> str:
-    return "calls" if len(callers) == 1 else "call"
-
-
-def _absent(scene: Scene) -> Iterator[Finding]:
-    """Workloads that others are told to call by a name for which there is no service."""
-    for host, workload, addresses in scene.absent_services():
-        callers = list(dict.fromkeys(item.owner.subject for item in addresses))
-        yield found(
-            NAME,
-            workload.subject,
-            LIKELY,
-            f"{workload.subject} has no service {host}, by which {listed(callers)} {_calls(callers)} it",
-            [
-                *(
-                    because(f"{item.owner.subject}: {item.variable}={quote(item.value)}", item.owner)
-                    for item in addresses[:3]
-                ),
-                because(f"no service {host} exists in {scene.namespace}", *_first(scene)),
-            ],
-            next_steps=[f"kubectl -n {scene.namespace} get service {host}"],
-            suffering=callers,
-        )
-
-
-def _of_cluster_dns(scene: Scene, failed: Sequence[Complaint], who: Sequence[Subject]) -> Finding:
-    servers = [pod for pod in scene.picture.pods("kube-system") if pod.labels.get("k8s-app") in ("kube-dns", "coredns")]
-    subject = (
-        scene.responsible(servers[0])
-        if servers
-        else Subject(kind="Deployment", name="coredns", namespace="kube-system")
-    )
-    down = [pod for pod in servers if "Ready" in pod.conditions and not pod.ready]
-    return found(
-        CLUSTER_DNS,
-        subject,
-        CERTAIN if down else LIKELY,
-        f"The cluster's DNS does not answer: {listed(who)} cannot resolve services that exist",
-        [
-            *(
-                because(f"{item.workload}: {quote(item.failure.text)} (×{item.count})", item.evidence)
-                for item in failed[:3]
-            ),
-            *(because(f"pod/{pod.name} is not ready", pod) for pod in down[:2]),
-        ],
-        next_steps=["kubectl -n kube-system get pods -l k8s-app=kube-dns -o wide"],
-        suffering=who,
-        since=failed[0].last,
-    )
-
-
-def _settings(scene: Scene) -> Iterator[Finding]:
-    """DNS settings of a template that cannot lead to the cluster's names although it is told to call them."""
-    for workload in scene.graph.workloads:
-        policy = str(workload.template.get("dnsPolicy") or "ClusterFirst")
-        servers = [str(item) for item in mapping(workload.template.get("dnsConfig")).get("nameservers") or []]
-        host_network = bool(workload.template.get("hostNetwork"))
-        apart = (policy == "None" and servers) or (policy == "Default" and not host_network)
-        if not apart or _is_cluster_dns(scene, servers):
-            continue
-        internal = [item for item in scene.graph.addresses(workload) if scene.graph.service(item.host)]
-        mentions = [
-            item
-            for item in scene.complaints
-            if item.workload == workload.subject and item.failure.kind is FailureKind.NO_SUCH_HOST
-        ]
-        if not internal and not mentions:
-            continue
-        what = f"dnsPolicy {policy}{f' with {listed(servers)}' if servers else ''}"
-        yield found(
-            NAME,
-            workload.subject,
-            CERTAIN if mentions else LIKELY,
-            f"{workload.subject} does not ask the cluster's DNS ({what}) and so cannot resolve services",
-            [
-                because(f"{workload.subject}: {what}", workload),
-                *(because(f"{quote(item.failure.text)} (×{item.count})", item.evidence) for item in mentions[:2]),
-            ],
-            next_steps=[f"kubectl -n {workload.namespace} exec {workload.subject} -- cat /etc/resolv.conf"],
-            since=workload.created,
-        )
-
-
-def _is_cluster_dns(scene: Scene, servers: Sequence[str]) -> bool:
-    """Whether one of the servers is the cluster's, or the node's cache of it (link-local)."""
-    addresses = {str(item.spec.get("clusterIP")) for item in scene.picture.all("Service", "kube-system")}
-    return any(server in addresses or server.startswith("169.254.") for server in servers)

@@ -7,13 +7,16 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from responder.detectors import Case
 from responder.detectors._scene import Scene
 from responder.detectors._writing import CERTAIN, LIKELY, POSSIBLE, because, found, listed, plural, quote
+from responder.detectors.permissions import PERMISSION, VOLUME, mounted_paths, speaks_of_mount
+from responder.detectors.ports import PORT, SIDECAR_PORT, shares_network
 from responder.model.failures import Failure, FailureKind, failure
 from responder.model.finding import Because, Cause, Cleared, Confidence, Finding
-from responder.model.kubernetes import Container, Object, Pod, mapping, mappings, time, whole
+from responder.model.kubernetes import Container, Object, Pod, mapping, time, whole
 from responder.model.subject import Subject
 
 RECENT = timedelta(hours=1)
@@ -40,47 +43,11 @@ OOM = Cause(
     fix="Raise the memory limit or find what uses the memory; roll back if it came with a rollout",
     reference="https://kubernetes.io/docs/tasks/configure-pod-container/assign-memory-resource/",
 )
-NODE_OOM = _cause(
-    "node-out-of-memory",
-    "Killed because the node ran out of memory",
-    "The kernel of the node or the kubelet's eviction ended the pod to free the node's memory.",
-    "Set requests to what the pods use, or add memory",
-)
-EVICTED = _cause(
-    "pod-evicted",
-    "Evicted by the kubelet",
-    "The kubelet ended the pod because the node, or the pod's own storage, ran short of something.",
-    "Set requests and limits for what the message names",
-)
 HEAP = _cause(
     "heap-exhausted",
     "The runtime's own heap is exhausted",
     "The process reports that it is out of memory below the container's limit.",
     "Raise the heap's maximum together with the memory limit, or find the leak",
-)
-SIDECAR_PORT = _cause(
-    "service-sidecar-port-conflict",
-    "Two containers of the pod want the same port",
-    "Containers of a pod share one network: the second to listen on a port fails.",
-    "Give one of the two containers another port",
-)
-PORT = _cause(
-    "port-conflict",
-    "The port that it listens on is taken",
-    "Another process in the pod, or on the node with hostNetwork, has the port already.",
-    "Give it another port",
-)
-VOLUME = _cause(
-    "volume-mount-permission-denied",
-    "No permission on its mounted volume",
-    "The process may not write to, or read from, a directory that a volume is mounted on.",
-    "Set fsGroup or runAsUser in the securityContext, correct the volume's permissions or readOnly",
-)
-PERMISSION = _cause(
-    "permission-denied",
-    "Permission denied inside the container",
-    "The process lacks a permission on a file, port or capability.",
-    "Correct the securityContext or the image",
 )
 SETTING = _cause(
     "missing-setting",
@@ -122,7 +89,7 @@ CRASH = _cause(
     generic=True,
 )
 CAUSES = (
-    OOM, NODE_OOM, EVICTED, HEAP, SIDECAR_PORT, PORT, VOLUME, PERMISSION, SETTING, FILE, DISK, ARCHITECTURE, NOT_FOUND,
+    OOM, HEAP, SETTING, FILE, DISK, ARCHITECTURE, NOT_FOUND,
     ENDS, CRASH,
 )  # fmt: skip
 
@@ -151,6 +118,10 @@ _EXIT = {
 }
 
 
+START = timedelta(minutes=2)
+WELL = timedelta(minutes=5)
+"""The kubelet waits five minutes at most before a restart: who runs longer has not only just been restarted."""
+
 _AT_START = re.compile(r"init was OOM-killed|memory limit too low")
 
 
@@ -169,8 +140,6 @@ def detect(case: Case) -> Iterator[Finding | Cleared]:
     told: set[tuple[str, str]] = set()
     for pod in scene.pods:
         findings = [_explained(scene, ended) for ended in _ended(scene, pod)]
-        if (evicted := _evicted(scene, pod)) is not None:
-            findings.append(evicted)
         if not pod.ready and (killed := _killed_at_start(scene, pod)) is not None:
             findings.append(killed)
         for finding in findings:
@@ -178,7 +147,6 @@ def detect(case: Case) -> Iterator[Finding | Cleared]:
             if key not in told:
                 told.add(key)
                 yield finding
-    yield from _denied(scene, told)
     if not told and scene.pods:
         restarts = sum(container.restarts for pod in scene.pods for container in pod.containers)
         yield Cleared(
@@ -198,8 +166,25 @@ def _ended(scene: Scene, pod: Pod) -> Iterator[Ended]:
             continue
         finished = time(last.get("finishedAt"))
         late = finished is not None and scene.now - finished < RECENT
+        over = container.ready and (_recovered(scene, pod) or _while_starting(pod, last))
+        if over and last.get("reason") != "OOMKilled":
+            continue
         if (last or down) and (down or (container.restarts and (late or not container.ready))):
             yield Ended(pod, container, code, str(last.get("reason") or ""))
+
+
+def _recovered(scene: Scene, pod: Pod) -> bool:
+    """Whether a pod is well for so long that its restarts were part of a start: programs end while others come up."""
+    since = time(mapping(pod.conditions.get("Ready")).get("lastTransitionTime"))
+    return pod.ready and since is not None and scene.now - since > WELL
+
+
+def _while_starting(pod: Pod, last: Mapping[str, Any]) -> bool:
+    """Whether what ended had begun with its pod and ended soon: whom it needed was not up yet."""
+    born, began, ended = (
+        time(at) for at in (pod.status.get("startTime"), last.get("startedAt"), last.get("finishedAt"))
+    )
+    return bool(born and began and ended and began - born < START and ended - born < 2 * START)
 
 
 def _killed_at_start(scene: Scene, pod: Pod) -> Finding | None:
@@ -302,9 +287,13 @@ def _last_words(scene: Scene, ended: Ended) -> tuple[str, str]:
 
 def _cause_of(ended: Ended, failed: Failure | None) -> tuple[Cause, Confidence]:
     if failed and failed.kind is FailureKind.ADDRESS_IN_USE:
-        return (SIDECAR_PORT, CERTAIN) if _shares_ports(ended.pod) else (PORT, CERTAIN)
+        return (SIDECAR_PORT, CERTAIN) if shares_network(ended.pod) else (PORT, CERTAIN)
     if failed and failed.kind in (FailureKind.PERMISSION, FailureKind.READ_ONLY_FILES):
-        return (VOLUME, LIKELY) if _mounts(ended.pod, ended.container, failed.text) else (PERMISSION, LIKELY)
+        of_mount = speaks_of_mount(ended.pod, ended.container, failed.text) or (
+            # where the last words name no path, what is mounted is the first suspect
+            "/" not in failed.text and bool(mounted_paths(ended.pod, ended.container))
+        )
+        return (VOLUME if of_mount else PERMISSION), LIKELY
     if failed and failed.kind in _BY_FAILURE:
         return _BY_FAILURE[failed.kind], LIKELY
     if ended.code in (126, 127):
@@ -312,63 +301,3 @@ def _cause_of(ended: Ended, failed: Failure | None) -> tuple[Cause, Confidence]:
     if ended.code == 0:
         return ENDS, LIKELY
     return CRASH, LIKELY if ended.code not in (137, 143) else POSSIBLE
-
-
-def _shares_ports(pod: Pod) -> bool:
-    """Whether the pod has another container that can have the port."""
-    return sum(not container.init for container in pod.containers) > 1
-
-
-def _mounts(pod: Pod, container: Container, text: str) -> bool:
-    """Whether a text speaks of a path on a mounted volume; of any where it names no path."""
-    volumes = {
-        str(volume.get("name"))
-        for volume in mappings(pod.spec.get("volumes"))
-        if not {"projected", "downwardAPI"} & set(volume)
-    }
-    mounts = [item for item in mappings(container.spec.get("volumeMounts")) if str(item.get("name")) in volumes]
-    paths = [str(item.get("mountPath") or "").rstrip("/") for item in mounts]
-    if any(path and path in text for path in paths):
-        return True
-    return bool(paths) and "/" not in text
-
-
-def _denied(scene: Scene, told: set[tuple[str, str]]) -> Iterator[Finding]:
-    """A process that runs on although its volume refuses it says so in its log only."""
-    for pod in scene.pods:
-        subject = scene.responsible(pod)
-        for complaint in scene.complaints:
-            kinds = (FailureKind.PERMISSION, FailureKind.READ_ONLY_FILES)
-            if complaint.pod != pod.name or complaint.failure.kind not in kinds or (VOLUME.slug, str(subject)) in told:
-                continue
-            container = next((item for item in pod.containers if _mounts(pod, item, complaint.failure.text)), None)
-            if container is None:
-                continue
-            told.add((VOLUME.slug, str(subject)))
-            yield found(
-                VOLUME,
-                subject,
-                LIKELY,
-                f"{subject} may not use its mounted volume: {quote(complaint.failure.text)}",
-                [because(f"pod/{pod.name}: {quote(complaint.failure.text)} (×{complaint.count})", complaint.evidence)],
-                next_steps=[f"kubectl -n {pod.namespace} get {subject} -o yaml | grep -A12 securityContext"],
-                since=complaint.last,
-            )
-
-
-def _evicted(scene: Scene, pod: Pod) -> Finding | None:
-    if pod.phase != "Failed" or pod.status.get("reason") != "Evicted":
-        return None
-    text = str(pod.status.get("message") or "")
-    workload = scene.picture.workload(pod)
-    if workload is None or not scene.ails(workload):
-        return None
-    cause = NODE_OOM if "low on resource: memory" in text else EVICTED
-    return found(
-        cause,
-        workload.subject,
-        CERTAIN,
-        f"A pod of {workload.subject} was evicted: {quote(text)}",
-        [because(f"pod/{pod.name}: {quote(text)}", pod)],
-        since=time(pod.status.get("startTime")),
-    )

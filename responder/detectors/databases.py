@@ -1,195 +1,151 @@
-"""Databases: callers with wrong settings, and servers that take no more sessions or no writes.
+"""Databases that take no more sessions or no writes: what they and their callers say, and how they are configured.
 
-What callers and servers log is told by the servers' own error texts: see `responder.model.failures`.
+What servers answer is told by their own error texts: see `responder.model.failures`.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 
 from responder.detectors import Case
+from responder.detectors._databases import MYSQL, POSTGRES, Databases, Server
 from responder.detectors._scene import Complaint, Scene
 from responder.detectors._writing import CERTAIN, LIKELY, POSSIBLE, because, found, listed, plural, quote
 from responder.model.failures import FailureKind
 from responder.model.finding import Because, Cause, Cleared, Finding
-from responder.model.graph import Address
-from responder.model.kubernetes import Object, mappings, whole
 from responder.model.subject import Subject
 
-
-def _cause(slug: str, title: str, meaning: str, confirm: str, fix: str, *, generic: bool = False) -> Cause:
-    return Cause(slug=slug, title=title, meaning=meaning, confirm=confirm, fix=fix, generic=generic)
-
-
-_WHO = "The database refuses the user or password that the workload has."
-_SECRET = "Correct the Secret or variable that holds user and password, and restart the workload"  # noqa: S105 - advice
-MYSQL_LOGIN = _cause(
-    "mysql-invalid-credentials", "MySQL refuses its user or password", _WHO,
-    "The log: Access denied for user; mysql -u USER -p from a pod of the workload", _SECRET,
-)  # fmt: skip
-LOGIN = _cause(
-    "database-invalid-credentials", "The database refuses its user or password", _WHO,
-    "The workload's log; log in with the same user from a pod of it", _SECRET,
-)  # fmt: skip
-MYSQL_PORT = _cause(
-    "mysql-invalid-port", "It calls MySQL at a wrong port",
-    "The workload is told a port that the database's service does not have.",
-    "Compare the workload's settings with kubectl get service", "Correct the port in the workload's settings",
-)  # fmt: skip
-DATABASE = _cause(
-    "database-name-invalid", "It asks for a database that does not exist",
-    "The server answers and knows no database of that name.",
-    "The workload's log; list the server's databases", "Correct the name, or create the database",
-)  # fmt: skip
-SESSIONS = _cause(
-    "db-connection-exhaustion", "The database takes no more connections",
-    "All sessions that the server allows are in use; further ones are refused.",
-    "SHOW PROCESSLIST and max_connections, or pg_stat_activity",
-    "Find who holds the sessions and shrink its pool; raise the limit only with the memory to match",
-)  # fmt: skip
-POOL = _cause(
-    "connection-pool-exhausted", "Its connection pool is exhausted",
-    "All connections of the workload's own pool are in use, mostly since queries take long.",
-    "The pool's metrics; the database's running statements", "Look for slow statements and leaks; enlarge the pool",
-    generic=True,
-)  # fmt: skip
-READ_ONLY = _cause(
-    "db-read-only", "The database takes no writes",
-    "The server is set read-only, or is a replica: reads work, writes fail.",
-    "SHOW VARIABLES LIKE '%read_only%', or SHOW default_transaction_read_only", "Make it writable, or call the primary",
-)  # fmt: skip
-CAUSES = (MYSQL_LOGIN, LOGIN, MYSQL_PORT, DATABASE, SESSIONS, POOL, READ_ONLY)
-
-PORT = 3306
-_SERVER = re.compile(r"(?:^|[/-])(?:mysql|mariadb|percona|postgres(?:ql)?|mongo(?:db)?|redis|valkey|cockroach|mssql)\b")
-_LOGIN = re.compile(
-    r"access denied for user|password authentication failed|ER_ACCESS_DENIED|error 1045\b"
-    r"|role \"[^\"]*\" does not exist|login failed for user|SASL|WRONGPASS|NOAUTH|invalid username-password pair",
-    re.IGNORECASE,
+SESSIONS = Cause(
+    slug="db-connection-exhaustion",
+    title="The database takes no more connections",
+    meaning="All sessions that the server allows are in use; further ones are refused.",
+    confirm="SHOW PROCESSLIST and max_connections, or pg_stat_activity",
+    fix="Find who holds the sessions and shrink its pool; raise the limit only with the memory to match",
+    reference="https://dev.mysql.com/doc/refman/8.4/en/too-many-connections.html",
 )
-_MYSQL = re.compile(r"mysql|mariadb|access denied for user|ER_ACCESS_DENIED|1045", re.IGNORECASE)
-_NOT_THERE = (FailureKind.REFUSED, FailureKind.TIMED_OUT, FailureKind.UNREACHABLE)
+READ_ONLY = Cause(
+    slug="db-read-only",
+    title="The database takes no writes",
+    meaning="The server is set read-only, or is a replica: reads work, writes fail.",
+    confirm="SHOW VARIABLES LIKE '%read_only%', or SHOW default_transaction_read_only",
+    fix="Make it writable, or call the primary",
+    reference="https://dev.mysql.com/doc/refman/8.4/en/server-system-variables.html#sysvar_read_only",
+)
+LOCKED_OUT = Cause(
+    slug="database-refuses-its-clients",
+    title="The database refuses the users of all who call it",
+    meaning="Every caller fails to log in: users or passwords were changed on the server, or its data was made anew.",
+    confirm="Log in with the user of one of the callers; look at the server's log and volume",
+    fix="Restore users and passwords on the server, or give all callers the new ones",
+)
+CAUSES = (SESSIONS, READ_ONLY, LOCKED_OUT)
+
+MANY = 3
+"""So many callers with one complaint, and most of all callers, are not each at fault themselves."""
+_READ_ONLY = re.compile(
+    r"(?:^|[\s\-_.])(?:super[-_]|innodb[-_]|default_transaction_|transaction[-_])?read[-_]only\s*(?:(?:[=:]|\s)\s*[\"']?"
+    r"(?P<value>\w+)|$)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_MOST = re.compile(r"max[-_]connections\s*(?:[=:]|\s)\s*[\"']?(?P<most>\d+)", re.IGNORECASE)
+_TRUE = ("1", "on", "true", "yes")
 
 
 def detect(case: Case) -> Iterator[Finding | Cleared]:
     scene = case.scene
-    servers = [item for item in scene.graph.workloads if _is_server(item)]
-    findings = [*_callers(scene, servers), *_servers(scene, servers), *_ports(scene)]
+    databases = Databases(scene)
+    findings = [finding for server in databases.servers for finding in _of_server(scene, databases, server)]
+    findings += _elsewhere(scene, databases)
     yield from findings
+    servers = databases.servers
     if servers and scene.logs and not findings:
-        names = listed(item.subject for item in servers)
-        yield Cleared(text=f"databases ({names}; nobody complains of them)", evidence=servers[0].evidence)
+        names = listed(item.workload.subject for item in servers)
+        yield Cleared(text=f"databases ({names}; nobody complains of them)", evidence=servers[0].workload.evidence)
 
 
-def _callers(scene: Scene, servers: Sequence[Object]) -> Iterator[Finding]:
-    """What is wrong with the settings or the pool of those that call."""
-    for workload, told in _by_workload(scene, FailureKind.AUTHENTICATION, servers):
-        if words := [item for item in told if _LOGIN.search(item.failure.text)]:
-            mysql = any(_MYSQL.search(item.failure.text) for item in words)
-            title = "MySQL" if mysql else "the database"
-            headline = f"{workload} cannot log in to {title}: {quote(words[0].failure.text)}"
-            yield found(
-                MYSQL_LOGIN if mysql else LOGIN, workload, LIKELY, headline, _quoted(words),
-                next_steps=[f"kubectl -n {scene.namespace} get {workload} -o yaml | grep -B2 -A6 -i -E 'user|pass'"],
-            )  # fmt: skip
-    for workload, told in _by_workload(scene, FailureKind.NO_SUCH_DATABASE, servers):
-        yield found(DATABASE, workload, LIKELY, f"{workload}: {quote(told[0].failure.text)}", _quoted(told))
-    for workload, told in _by_workload(scene, FailureKind.POOL_EXHAUSTED, servers):
-        headline = f"The connection pool of {workload} is exhausted: {quote(told[0].failure.text)}"
-        yield found(POOL, workload, POSSIBLE, headline, _quoted(told))
+def _of_server(scene: Scene, databases: Databases, server: Server) -> Iterator[Finding]:
+    told = [item for item in scene.complaints if databases.about(item) == server]
+    by_kind = {kind: [item for item in told if item.failure.kind is kind] for kind in FailureKind}
+    if finding := _sessions(databases, server, by_kind[FailureKind.TOO_MANY_CONNECTIONS]):
+        yield finding
+    if finding := _writes(databases, server, by_kind[FailureKind.READ_ONLY]):
+        yield finding
+    denied = _callers(by_kind[FailureKind.AUTHENTICATION], server)
+    if all_refused(databases, server, denied):
+        headline = f"{server.workload.subject} refuses the users of {listed(denied)}"
+        reasons = quoted(by_kind[FailureKind.AUTHENTICATION])
+        yield found(LOCKED_OUT, server.workload.subject, LIKELY, headline, reasons, suffering=denied)
 
 
-def _servers(scene: Scene, servers: Sequence[Object]) -> Iterator[Finding]:
-    """What is wrong with a server, as those that call it or the server itself say."""
-    for kind, cause, words in (
-        (FailureKind.TOO_MANY_CONNECTIONS, SESSIONS, "takes no more connections"),
-        (FailureKind.READ_ONLY, READ_ONLY, "takes no writes"),
-    ):
-        told = [item for item in scene.complaints if item.failure.kind is kind]
-        by_server: dict[Subject, list[Complaint]] = {}
-        for item in told:
-            if server := _server_of(scene, item, servers):
-                by_server.setdefault(server, []).append(item)
-        for server, complaints in by_server.items():
-            callers = list(dict.fromkeys(item.workload for item in complaints if item.workload != server))
-            said = f"{listed(callers)} says" if callers else "it says"
-            headline = f"{server} {words}: {said} {quote(complaints[0].failure.text)}"
-            yield found(cause, server, LIKELY, headline, _quoted(complaints), suffering=callers)
+def all_refused(databases: Databases, server: Server, complaining: Sequence[Subject]) -> bool:
+    """Whether so many of a server's callers complain that the fault is not theirs."""
+    return len(complaining) >= MANY and 2 * len(complaining) > len(databases.clients(server) | set(complaining))
 
 
-def _ports(scene: Scene) -> Iterator[Finding]:
-    """Callers that are told another port than MySQL's service has, or say that they called one."""
-    for service in scene.graph.services:
-        ports = [whole(port.get("port")) for port in mappings(service.spec.get("ports"))]
-        if PORT not in ports:
-            continue
-        wrong = [item for item in scene.graph.callers.get(service.name, ()) if item.port not in (None, *ports)]
-        said = [
-            item
-            for item in scene.complaints
-            if item.failure.kind in _NOT_THERE
-            and item.failure.host.partition(".")[0] == service.name
-            and item.failure.port not in (None, *ports)
-        ]
-        for workload in dict.fromkeys([*(item.owner.subject for item in wrong), *(item.workload for item in said)]):
-            yield _wrong_port(workload, service, ports, wrong, said)
+def _callers(complaints: Sequence[Complaint], server: Server) -> list[Subject]:
+    return list(dict.fromkeys(item.workload for item in complaints if item.workload != server.workload.subject))
 
 
-def _wrong_port(
-    workload: Subject,
-    service: Object,
-    ports: Sequence[int | None],
-    wrong: Sequence[Address],
-    said: Sequence[Complaint],
-) -> Finding:
-    own = [item for item in wrong if item.owner.subject == workload]
-    complaints = [item for item in said if item.workload == workload]
-    asked = own[0].port if own else complaints[0].failure.port
-    reasons = [because(f"{workload} has {item.variable}={quote(item.value)}", item.owner) for item in own[:2]]
-    reasons += _quoted(complaints)
-    reasons.append(because(f"service/{service.name} has the {plural(len(ports), 'port')} {listed(ports)}", service))
-    headline = f"{workload} calls MySQL at {service.name}:{asked}; its service has port {listed(ports)}"
-    return found(MYSQL_PORT, workload, CERTAIN if own and complaints else LIKELY, headline, reasons)
+def _sessions(databases: Databases, server: Server, told: Sequence[Complaint]) -> Finding | None:
+    """It said so, or it is allowed fewer sessions than it has callers."""
+    subject, callers = server.workload.subject, _callers(told, server)
+    clients = len(databases.clients(server))
+    limits = [
+        (int(match["most"]), source)
+        for text, source in databases.told_texts(server)
+        for match in _MOST.finditer(text)
+        if server.kind in (MYSQL, POSTGRES)
+    ]
+    low = [(most, source) for most, source in limits if 0 < most <= 2 * max(clients, 1)]
+    if not told and not (low and low[0][0] < clients):
+        return None
+    reasons = quoted(told)
+    reasons += [because(f"{subject} allows {plural(most, 'connection')} (max_connections)", at) for most, at in low[:1]]
+    said = _as_said(callers, told) if told else f": it allows {low[0][0]}, and {plural(clients, 'workload')} call it"
+    sure = (CERTAIN if low else LIKELY) if told else POSSIBLE
+    return found(
+        SESSIONS, subject, sure, f"{subject} takes no more connections{said}", reasons, suffering=callers,
+        since=min((item.last for item in told if item.last), default=None),
+    )  # fmt: skip
 
 
-def _by_workload(
-    scene: Scene, kind: FailureKind, servers: Sequence[Object]
-) -> Iterator[tuple[Subject, Sequence[Complaint]]]:
-    """The complaints of one kind by who has them, servers left out: those tell of their callers' failures."""
-    themselves = {item.subject for item in servers}
-    told: dict[Subject, list[Complaint]] = {}
-    for item in scene.complaints:
-        if item.failure.kind is kind and item.workload not in themselves:
-            told.setdefault(item.workload, []).append(item)
-    yield from told.items()
+def _writes(databases: Databases, server: Server, told: Sequence[Complaint]) -> Finding | None:
+    """It said so, or it is configured so without being a replica."""
+    subject, callers = server.workload.subject, _callers(told, server)
+    set_so = [
+        (match[0].strip(), source)
+        for text, source in databases.told_texts(server)
+        for match in _READ_ONLY.finditer(text)
+        if server.kind in (MYSQL, POSTGRES) and (match["value"] or "on").lower() in _TRUE
+    ]
+    if not told and (not set_so or server.is_replica):
+        return None
+    reasons = quoted(told)
+    reasons += [because(f"{subject} is set read-only: {quote(text)}", source) for text, source in set_so[:1]]
+    said = _as_said(callers, told) if told else ": it is set read-only"
+    return found(
+        READ_ONLY, subject, CERTAIN if told and set_so else LIKELY,
+        f"{subject} takes no writes{said}", reasons, suffering=callers,
+        since=min((item.last for item in told if item.last), default=None),
+    )  # fmt: skip
 
 
-def _server_of(scene: Scene, complaint: Complaint, servers: Sequence[Object]) -> Subject | None:
-    """The server that a complaint is about: itself, the one it names, the one that it is told to call, the only one."""
-    if any(item.subject == complaint.workload for item in servers):
-        return complaint.workload
-    service = scene.graph.service(complaint.failure.host) if complaint.failure.host else None
-    if service and (behind := scene.graph.workloads_behind(service)):
-        return behind[0].subject
-    called = {
-        host
-        for host, items in scene.graph.callers.items()
-        for item in items
-        if item.owner.subject == complaint.workload
-    }
-    known = [
-        item for item in servers if any(service.name in called for service in scene.graph.services_of(item))
-    ] or servers
-    return known[0].subject if len(known) == 1 else None
+def _as_said(callers: Sequence[Subject], told: Sequence[Complaint]) -> str:
+    return f": {listed(callers) or 'it'} {'says' if len(callers) < 2 else 'say'} {quote(told[0].failure.text)}"
 
 
-def _is_server(workload: Object) -> bool:
-    return any(
-        _SERVER.search(container.image.rpartition(":")[0] or container.image)
-        for container in workload.template_containers
-    )
+def _elsewhere(scene: Scene, databases: Databases) -> Iterator[Finding]:
+    """Of a server that is not in the namespace only its callers can be named."""
+    for kind, cause in ((FailureKind.TOO_MANY_CONNECTIONS, SESSIONS), (FailureKind.READ_ONLY, READ_ONLY)):
+        told = [item for item in scene.complaints if item.failure.kind is kind and databases.about(item) is None]
+        for workload in dict.fromkeys(item.workload for item in told):
+            own = [item for item in told if item.workload == workload]
+            where = own[0].failure.peer or "that is not in the namespace"
+            headline = f"{workload} calls a database {where}: {quote(own[0].failure.text)}"
+            yield found(cause, workload, POSSIBLE, headline, quoted(own))
 
 
-def _quoted(complaints: Sequence[Complaint]) -> list[Because]:
+def quoted(complaints: Sequence[Complaint]) -> list[Because]:
+    """The most frequent complaints as reasons."""
     return [
         because(f"{item.workload}: {quote(item.failure.text)} (×{item.count})", item.evidence)
         for item in sorted(complaints, key=lambda item: -item.count)[:3]

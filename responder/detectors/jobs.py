@@ -15,7 +15,10 @@ _CRONS = "https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/"
 
 
 def _cause(slug: str, title: str, meaning: str, confirm: str, fix: str, reference: str = _JOBS) -> Cause:
-    return Cause(slug=slug, title=title, meaning=meaning, confirm=confirm, fix=fix, reference=reference)
+    generic = slug == "job-failed"
+    return Cause(
+        slug=slug, title=title, meaning=meaning, confirm=confirm, fix=fix, reference=reference, generic=generic
+    )
 
 
 FAILED = _cause(

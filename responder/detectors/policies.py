@@ -7,9 +7,9 @@ from responder.detectors._scene import Complaint
 from responder.detectors._writing import LIKELY, POSSIBLE, because, found, listed, plural, quote
 from responder.model.failures import FailureKind
 from responder.model.finding import Because, Cause, Cleared, Finding
-from responder.model.graph import Address
 from responder.model.kubernetes import Object, Pod, mappings, whole
 from responder.model.policies import DNS, DNS_PORT, Direction, Peer, Policies
+from responder.model.told import Address
 
 _REFERENCE = "https://kubernetes.io/docs/concepts/services-networking/network-policies/"
 

@@ -5,19 +5,19 @@ the events (kubernetes/kubernetes, pkg/probe), and by whether another probe of t
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from responder.detectors import Case
-from responder.detectors._scene import Scene
+from responder.detectors._probing import HANDLERS, KINDS, Suspect, period, suspects
 from responder.detectors._writing import CERTAIN, LIKELY, because, found, listed, plural, quote
 from responder.model.finding import Because, Cause, Cleared, Confidence, Finding
-from responder.model.kubernetes import Container, Event, Pod, mapping, time, whole
+from responder.model.kubernetes import mapping, time
 from responder.model.subject import Subject
 
 _REFERENCE = "https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/"
-KINDS = ("liveness", "readiness", "startup")
 _EFFECT = {"liveness": "restarts a healthy process", "readiness": "keeps a healthy pod out of its services"}
 _EFFECT["startup"] = "kills the process before it has started"
 _WRONG = {
@@ -65,48 +65,13 @@ _STATUS = re.compile(r"HTTP probe failed with statuscode: (\d{3})")
 _NO_COMMAND = re.compile(
     r"executable file not found|no such file or directory|not found in \$PATH|exec format", re.IGNORECASE
 )
-_REWRITTEN = ("/app-health/", "/healthz/ready")
+_NO_GRPC = re.compile(r"failed to connect service|code = Unavailable|deadline exceeded", re.IGNORECASE)
+START = timedelta(minutes=3)
+"""Servers on a virtual machine take minutes until they serve."""
+FEW = 3
+MOST = 0.8
 SLACK = 15.0
 """Seconds that a container's end may be later than its probe's verdict, beside the grace period."""
-
-
-@dataclass(frozen=True)
-class Handler:
-    """What a probe asks: `httpGet`, `grpc`, `tcpSocket` or `exec`."""
-
-    kind: str
-    spec: Mapping[str, Any]
-    port: int | None = None
-    name: str = ""
-
-    @property
-    def shown(self) -> str:
-        """In a few words."""
-        if self.kind == "exec":
-            return f"exec {' '.join(map(str, self.spec.get('command') or []))}"
-        path = f" {self.spec.get('path') or '/'}" if self.kind == "httpGet" else ""
-        return f"{self.kind} :{self.port or self.name}{path}"
-
-
-@dataclass(frozen=True)
-class Suspect:
-    """A probe that fails, with all that tells whether it asks rightly."""
-
-    scene: Scene
-    pod: Pod
-    container: Container
-    kind: str
-    spec: Mapping[str, Any]
-    handler: Handler
-    events: tuple[Event, ...] = ()
-    known: frozenset[int] = frozenset()
-    others: Mapping[str, Handler] = field(default_factory=dict)
-    rewritten: bool = False
-
-    @property
-    def words(self) -> str:
-        """All that the kubelet said of it."""
-        return "\n".join(event.message for event in self.events)
 
 
 def detect(case: Case) -> Iterator[Finding | Cleared]:
@@ -116,115 +81,14 @@ def detect(case: Case) -> Iterator[Finding | Cleared]:
     for pod in scene.pods:
         subject = scene.responsible(pod)
         for container in pod.containers:
-            suspects = [] if container.init else list(_suspects(scene, pod, container))
+            failing = [] if container.init else list(suspects(scene, pod, container))
             probed += any(container.spec.get(f"{kind}Probe") for kind in KINDS)
-            for suspect in suspects:
+            for suspect in failing:
                 if str(subject) not in told and (finding := _judged(suspect, subject)):
                     told.add(str(subject))
                     yield finding
     if probed and not told:
         yield Cleared(text=f"probes ({plural(probed, 'container')}, none fails)", evidence=scene.pods[0].evidence)
-
-
-def _suspects(scene: Scene, pod: Pod, container: Container) -> Iterator[Suspect]:
-    """The probes of a container that fail now; those that kill it first, since the rest follows from that."""
-    specs, rewritten = _specs(scene, pod, container)
-    handlers = {kind: handler for kind in KINDS if (handler := _handler(mapping(specs.get(kind)), container))}
-    failing = {kind: _events(scene, pod, container, kind) for kind in handlers}
-    killed = [
-        kind for kind in ("startup", "liveness") if kind in handlers and _kills(scene, pod, container, failing, kind)
-    ]
-    unready = "readiness" in handlers and bool(container.running) and not container.ready and not killed
-    for kind in (*killed, *(["readiness"] if unready else [])):
-        others = {name: item for name, item in handlers.items() if name != kind and _fares_better(failing, name, kind)}
-        yield Suspect(
-            scene,
-            pod,
-            container,
-            kind,
-            mapping(specs.get(kind)),
-            handlers[kind],
-            tuple(failing[kind]),
-            _known(scene, pod, others),
-            others,
-            rewritten,
-        )
-
-
-def _fares_better(failing: Mapping[str, list[Event]], other: str, kind: str) -> bool:
-    """Whether another probe of the container fails much less often: while starting up any may fail."""
-    of_other, of_this = (sum(event.count for event in failing[name]) for name in (other, kind))
-    return not of_other or 2 * of_other <= of_this
-
-
-def _specs(scene: Scene, pod: Pod, container: Container) -> tuple[Mapping[str, Any], bool]:
-    """The probes as their author wrote them: a mesh rewrites them in the pod, the workload's template keeps them."""
-    own = {kind: container.spec.get(f"{kind}Probe") for kind in KINDS}
-    rewritten = any(
-        str(mapping(mapping(spec).get("httpGet")).get("path") or "").startswith(_REWRITTEN[0]) for spec in own.values()
-    )
-    workload = scene.picture.workload(pod)
-    if not rewritten or workload is None:
-        return own, rewritten
-    for written in workload.template_containers:
-        if written.name == container.name:
-            return {kind: written.spec.get(f"{kind}Probe") for kind in KINDS}, True
-    return own, True
-
-
-def _handler(spec: Mapping[str, Any], container: Container) -> Handler | None:
-    for kind in ("httpGet", "grpc", "tcpSocket", "exec"):
-        if kind in spec:
-            asked = mapping(spec[kind])
-            port = asked.get("port")
-            if (number := whole(port)) is not None or kind == "exec":
-                return Handler(kind, asked, number)
-            named = [whole(item.get("containerPort")) for item in container.ports if item.get("name") == port]
-            return Handler(kind, asked, named[0] if named else None, str(port or ""))
-    return None
-
-
-def _events(scene: Scene, pod: Pod, container: Container, kind: str) -> list[Event]:
-    beginning = f"{kind.capitalize()} probe"
-    return [
-        event
-        for event in scene.picture.events(pod)
-        if event.reason in ("Unhealthy", "ProbeWarning")
-        and event.message.startswith(beginning)
-        and _of_container(event, container)
-    ]
-
-
-def _of_container(event: Event, container: Container) -> bool:
-    path = str(mapping(event.raw.get("involvedObject") or event.raw.get("regarding")).get("fieldPath") or "")
-    return not path or f"{{{container.name}}}" in path
-
-
-def _kills(scene: Scene, pod: Pod, container: Container, failing: Mapping[str, list[Event]], kind: str) -> bool:
-    """Whether the kubelet restarts the container for this probe."""
-    said = f"failed {kind} probe"
-    killed = any(
-        event.reason == "Killing" and said in event.message and _of_container(event, container)
-        for event in scene.picture.events(pod)
-    )
-    needed = whole(mapping(container.spec.get(f"{kind}Probe")).get("failureThreshold")) or 3
-    failures = sum(event.count for event in failing[kind])
-    return (container.restarts > 0 and (killed or failures >= needed)) or (killed and failures >= needed)
-
-
-def _known(scene: Scene, pod: Pod, others: Mapping[str, Handler]) -> frozenset[int]:
-    """The ports that the container is known to listen on, without a word from the probe that is in question."""
-    ports = {handler.port for handler in others.values() if handler.port is not None}
-    if workload := scene.picture.workload(pod):
-        ports |= scene.known_ports(workload)
-        if not ports:
-            ports |= {
-                port
-                for service in scene.graph.services_of(workload)
-                for item in service.spec.get("ports") or []
-                if (port := whole(mapping(item).get("targetPort"))) is not None
-            }
-    return frozenset(ports)
 
 
 def _judged(suspect: Suspect, subject: Subject) -> Finding | None:
@@ -269,14 +133,43 @@ def _fault(suspect: Suspect) -> tuple[str, list[Because], Confidence]:
         return "port", [because(f"the container listens on {ports}, not on {handler.port}", pod)], CERTAIN
     if _NOT_THAT_PROTOCOL.search(words):
         return "protocol", _other(suspect), CERTAIN
+    unlike = _unlike_siblings(suspect)
     if status and not suspect.rewritten:
-        return _by_status(status)
+        fault, why, sure = _by_status(status)
+        return ("protocol", unlike, LIKELY) if unlike and fault == "path" else (fault, why, sure)
+    unanswered = suspect.rewritten or (handler.kind == "grpc" and _NO_GRPC.search(words))
+    if unlike and unanswered and handler.port in suspect.known:
+        return "protocol", unlike, LIKELY
     if _too_early(suspect):
-        budget = _seconds(suspect.spec, "initialDelaySeconds", 0) + _patience(suspect.spec)
+        budget = period(suspect.spec, "initialDelaySeconds", 0) + _patience(suspect.spec)
         return "timing", [because(f"it allows {budget:g} s from the start of the container", pod)], LIKELY
     if _differs(suspect):
         return "protocol", _other(suspect), LIKELY
-    return ("failing", [], LIKELY) if suspect.events else ("", [], LIKELY)
+    return ("failing", [], LIKELY) if suspect.events and not _starting(suspect) else ("", [], LIKELY)
+
+
+def _starting(suspect: Suspect) -> bool:
+    """Whether the container has run for so short a time that it may not have begun to serve."""
+    started = time(suspect.container.running.get("startedAt"))
+    return started is not None and suspect.scene.now - started < START
+
+
+def _unlike_siblings(suspect: Suspect) -> list[Because]:
+    """What shows that the other workloads are asked in another way, all in the same; empty where they are not."""
+    own = suspect.scene.picture.workload(suspect.pod)
+    kinds = [
+        kind
+        for workload in suspect.scene.graph.workloads
+        if workload is not own
+        for container in workload.template_containers
+        for kind in HANDLERS
+        if kind in mapping(container.spec.get(f"{suspect.kind}Probe"))
+    ]
+    usual, count = Counter(kinds).most_common(1)[0] if kinds else ("", 0)
+    if count < FEW or suspect.handler.kind in kinds or count < MOST * len(kinds):
+        return []
+    text = f"the {suspect.kind} probes of {count} other containers ask with {usual}"
+    return [because(text, *suspect.scene.graph.workloads[:1])]
 
 
 def _answers(suspect: Suspect, status: list[int]) -> bool:
@@ -319,21 +212,14 @@ def _too_early(suspect: Suspect) -> bool:
     if suspect.kind == "readiness" or _differs(suspect):
         return False
     patience = _patience(suspect.spec)
-    allowed = _seconds(suspect.spec, "initialDelaySeconds", 0) + patience
+    allowed = period(suspect.spec, "initialDelaySeconds", 0) + patience
     if started is None or finished is None:
         return bool(suspect.container.restarts) and allowed <= SLACK
-    grace = _seconds(suspect.pod.spec, "terminationGracePeriodSeconds", 30)
+    grace = period(suspect.pod.spec, "terminationGracePeriodSeconds", 30)
     lived = (finished - started).total_seconds()
     return lived <= allowed + grace + SLACK
 
 
 def _patience(spec: Mapping[str, Any]) -> float:
     """Seconds from the first failure's period to the verdict."""
-    return _seconds(spec, "periodSeconds", 10) * _seconds(spec, "failureThreshold", 3) + _seconds(
-        spec, "timeoutSeconds", 1
-    )
-
-
-def _seconds(spec: Mapping[str, Any], name: str, default: int) -> float:
-    value = whole(spec.get(name))
-    return float(default if value is None else value)
+    return period(spec, "periodSeconds", 10) * period(spec, "failureThreshold", 3) + period(spec, "timeoutSeconds", 1)

@@ -1,12 +1,14 @@
 """Workloads that are scaled to nothing although somebody needs them."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from responder.detectors import Case
 from responder.detectors._scene import Scene
 from responder.detectors._writing import CERTAIN, LIKELY, because, found, listed, plural, quote
+from responder.model.changes import written
 from responder.model.finding import Because, Cause, Cleared, Finding
-from responder.model.kubernetes import Object
+from responder.model.kubernetes import Object, mapping
 from responder.model.subject import Subject
 
 ZERO = Cause(
@@ -27,6 +29,8 @@ PAUSED = Cause(
 )
 CAUSES = (ZERO, PAUSED)
 
+LATELY = timedelta(hours=1)
+
 
 def detect(case: Case) -> Iterator[Finding | Cleared]:
     scene = case.scene
@@ -46,9 +50,10 @@ def detect(case: Case) -> Iterator[Finding | Cleared]:
 
 
 def _needed(scene: Scene, workload: Object) -> Finding | None:
-    """A finding if a service is there for it, and callers or the log of callers speak of it."""
+    """A finding if a service is there for it, or it was scaled down of late; not where scaling to zero is a habit."""
     services = scene.graph.services_of(workload)
-    if not services:
+    habits = (*workload.annotations, *workload.labels, *(item.name for item in _scalers(scene, workload)))
+    if any("keda" in word or "knative" in word for word in habits):
         return None
     callers = _callers(scene, workload)
     scaled = [
@@ -57,12 +62,17 @@ def _needed(scene: Scene, workload: Object) -> Finding | None:
         if event.reason == "ScalingReplicaSet" and "to 0" in event.message
     ]
     complaining = [item for item in scene.complaints if scene.graph.service(item.failure.host) in services]
-    reasons: list[Because] = [
-        because(
-            f"{workload.subject} wants 0 replicas, service {services[0].name} has no endpoints", workload, services[0]
-        )
-    ]
+    by_whom = [item for item in written(workload) if "spec.replicas" in item.fields or item.subresource == "scale"]
+    late = [item for item in by_whom if item.at and abs(scene.started_at - item.at) < LATELY]
+    if not services and not scaled and not late:
+        return None
+    without = f", service {services[0].name} has no endpoints" if services else ""
+    reasons: list[Because] = [because(f"{workload.subject} wants 0 replicas{without}", workload, *services[:1])]
     reasons += scaled[:1]
+    reasons += [because(f"{item.manager} set the replicas at {item.at:%H:%M:%S} UTC", workload) for item in late[:1]]
+    reasons += [
+        because(f"its autoscaler {item.name} does nothing while it is at 0", item) for item in _scalers(scene, workload)
+    ]
     reasons += [because(f"{item.workload}: {quote(item.failure.text)}", item.evidence) for item in complaining[:2]]
     suffering = list(dict.fromkeys([*callers, *(item.workload for item in complaining)]))
     sure = CERTAIN if complaining or callers or scaled else LIKELY
@@ -71,12 +81,20 @@ def _needed(scene: Scene, workload: Object) -> Finding | None:
         ZERO,
         workload.subject,
         sure,
-        f"{workload.subject} is scaled to 0 replicas, so its service {services[0].name} has no endpoints{needs}",
+        f"{workload.subject} is scaled to 0 replicas{without}{needs}",
         reasons,
         next_steps=[f"kubectl -n {workload.namespace} scale {workload.subject} --replicas=1"],
         suffering=suffering,
         since=max((event.last for event in scene.picture.events(workload) if event.last), default=None),
     )
+
+
+def _scalers(scene: Scene, workload: Object) -> list[Object]:
+    return [
+        item
+        for item in scene.picture.all("HorizontalPodAutoscaler", workload.namespace)
+        if mapping(item.spec.get("scaleTargetRef")).get("name") == workload.name
+    ]
 
 
 def _callers(scene: Scene, workload: Object) -> list[Subject]:

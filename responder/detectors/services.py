@@ -121,7 +121,7 @@ def _selection(scene: Scene, service: Object, selector: Mapping[str, str]) -> Fi
     return found(
         SELECTOR,
         intended.subject,
-        CERTAIN if not behind else LIKELY,
+        CERTAIN if not behind and service.name == intended.name else LIKELY,
         f"service/{service.name} does not select the pods of {intended.subject}: it asks for {wanted}{catches}",
         [
             because(
@@ -207,7 +207,7 @@ def _mapping(scene: Scene, service: Object, port: Mapping[str, Any], workload: O
     if wrong:
         refused = [item for item in complaints if item.failure.kind in _WRONG_WAY]
         several = len(mappings(service.spec.get("ports"))) > 1
-        if target is not None and several and not refused:
+        if target is not None and not refused and (several or _has_another(scene, service, workload, known)):
             # a port need not be declared to be listened on
             return None
         return _finding_of_port(scene, service, workload, wrong, complaints, bool(refused) or target is None)
@@ -217,6 +217,16 @@ def _mapping(scene: Scene, service: Object, port: Mapping[str, Any], workload: O
         wrong = f"has no port {asked}, on which {workload.subject} listens and which its callers use"
         return _finding_of_port(scene, service, workload, wrong, complaints, bool(complaints))
     return None
+
+
+def _has_another(scene: Scene, service: Object, workload: Object, known: frozenset[int]) -> bool:
+    """Whether another service leads to what the workload is known to listen on: then this one has another purpose."""
+    return any(
+        _target(port, workload) in known
+        for other in scene.graph.services_of(workload)
+        if other is not service
+        for port in mappings(other.spec.get("ports"))
+    )
 
 
 def _finding_of_port(

@@ -9,13 +9,14 @@ import re
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from responder.detectors import Case
 from responder.detectors._scene import Scene
 from responder.detectors._writing import LIKELY, POSSIBLE, because, found, listed, plural
 from responder.model.evidence import Chart, Series
 from responder.model.finding import Because, Cause, Cleared, Finding
+from responder.model.kubernetes import time
 from responder.model.numbers import plain, shown
 from responder.model.subject import Subject
 
@@ -54,10 +55,16 @@ THROTTLED = 0.2
 """A share of the time in which the kernel made a container wait that people notice."""
 TIMES = 3.0
 """So many times as much as before is a shift; a metric doubles for many harmless reasons."""
-RESENT = 1.0
+RESENT = 2.0
 """TCP segments a second that are sent again."""
 SLOWER = 0.04
 """Seconds of latency that people notice."""
+EXPLAINS = 0.05
+"""The part of a caller's time that a callee takes at least where the caller waits for it: it may call it often."""
+COMPARABLE = 0.2
+"""Of factors by which calls became slower: what is smaller than this part of the largest is another matter."""
+WARM = timedelta(minutes=3)
+"""A program that has just started burns CPU: it loads and compiles."""
 CALM = 1 / 4
 """The part of a window that is taken for what was before."""
 STRETCH = 3
@@ -74,11 +81,12 @@ _SCALE: Mapping[str, float] = {"milliseconds": 0.001, "ms": 0.001}
 
 @dataclass(frozen=True)
 class Shift:
-    """How a metric of a workload or node was before, how bad it became, since when, and the evidence."""
+    """How a metric of a workload or node was before, how bad it became, how it is now, since when, and the evidence."""
 
     of: Subject
     before: float
     worst: float
+    latest: float
     since: datetime
     evidence: str
 
@@ -92,7 +100,11 @@ def detect(case: Case) -> Iterator[Finding | Cleared]:
     scene = case.scene
     shifts = {role: _shifts(case, role) for role in _ROLES}
     burning = sorted(
-        (item for item in shifts["throttled"].values() if item.worst >= THROTTLED and item.times >= TIMES),
+        (
+            item
+            for item in shifts["throttled"].values()
+            if item.worst >= THROTTLED and item.times >= TIMES and not _starting(scene, item)
+        ),
         key=lambda item: item.before - item.worst,
     )
     slow = {
@@ -111,6 +123,18 @@ def detect(case: Case) -> Iterator[Finding | Cleared]:
             text=f"shifts of CPU and latency ({plural(len(metrics), 'workload')} as before)",
             evidence=tuple(sorted(names)),
         )
+
+
+def _starting(scene: Scene, item: Shift) -> bool:
+    """Whether a container of the workload started just before, and it is over or still may be."""
+    return any(
+        (started := time(container.running.get("startedAt"))) is not None
+        and started <= item.since < started + WARM
+        and (item.latest < item.worst / 2 or scene.now - started < WARM)
+        for pod in scene.pods
+        if scene.responsible(pod) == item.of
+        for container in pod.containers
+    )
 
 
 def _shifts(case: Case, role: str) -> Mapping[Subject, Shift]:
@@ -137,7 +161,8 @@ def _shift(series: Series, of: Subject, scale: float, evidence: str) -> Shift | 
         return None
     stretches = [statistics.median(values[at : at + STRETCH]) for at in range(calm, len(values) - STRETCH + 1)]
     at, worst = max(enumerate(stretches, start=calm), key=lambda item: item[1])
-    return Shift(of, statistics.median(values[:calm]), worst, datetime.fromtimestamp(points[at][0], UTC), evidence)
+    began = datetime.fromtimestamp(points[at][0], UTC)
+    return Shift(of, statistics.median(values[:calm]), worst, statistics.median(values[-STRETCH:]), began, evidence)
 
 
 def _workload(scene: Scene, series: Series) -> Subject | None:
@@ -160,15 +185,13 @@ def _networks(
 ) -> Iterator[Finding]:
     """What became slow without burning CPU: by the node that it shares, and by workload."""
     origins = _origins(scene, slow)
-    hit = {node for name in slow for node in _nodes_of(scene, name)}
-    for item in shifts["retransmits"].values():
-        if item.of.name in hit and item.worst >= RESENT and item.times >= TIMES:
-            headline = (
-                f"{item.of} sends {plain(item.worst)} TCP segments a second again, before it was {plain(item.before)}"
-            )
-            reasons = [because(headline, item.evidence), *_latency(slow)]
-            yield found(NODE_LOSS, item.of, POSSIBLE, headline, reasons, suffering=slow, since=item.since)
-    shared = _shared_node(scene, origins, shifts["latency"], slow)
+    if loss := _losing(shifts["retransmits"], {node for name in slow for node in _nodes_of(scene, name)}):
+        headline = (
+            f"{loss.of} sends {plain(loss.worst)} TCP segments a second again, before it was {plain(loss.before)}"
+        )
+        reasons = [because(headline, loss.evidence), *_latency(slow)]
+        yield found(NODE_LOSS, loss.of, LIKELY, headline, reasons, suffering=slow, since=loss.since)
+    shared = _shared_node(scene, origins, shifts["latency"])
     if shared is not None:
         names = listed(item.of for item in origins)
         headline = f"Calls to {names} became slow together; they all run on {shared}, what runs on other nodes did not"
@@ -178,13 +201,19 @@ def _networks(
         yield _delayed(scene, item, slow)
 
 
-def _shared_node(
-    scene: Scene, origins: Sequence[Shift], known: Mapping[Subject, Shift], slow: Mapping[Subject, Shift]
-) -> Subject | None:
+def _losing(resent: Mapping[Subject, Shift], hosts: set[str]) -> Shift | None:
+    """The one node of the slow workloads that sends far more again than before, and than the others of them."""
+    worst = sorted((item for item in resent.values() if item.of.name in hosts), key=lambda item: -item.worst)
+    if not worst or worst[0].worst < RESENT or worst[0].times < TIMES:
+        return None
+    return worst[0] if len(worst) < 2 or worst[0].worst >= TIMES * worst[1].worst else None
+
+
+def _shared_node(scene: Scene, origins: Sequence[Shift], known: Mapping[Subject, Shift]) -> Subject | None:
     """The one node that everything slow runs on, where there is more than one such thing, and others elsewhere."""
     places = {item.of: _nodes_of(scene, item.of) for item in known.values()}
     together = set().union(*(places[item.of] for item in origins))
-    elsewhere = any(place - together for name, place in places.items() if name not in slow)
+    elsewhere = any(place - together for place in places.values())
     if len(origins) < 2 or len(together) != 1 or not elsewhere:
         return None
     node = scene.picture.get("Node", "", together.pop())
@@ -196,7 +225,12 @@ def _nodes_of(scene: Scene, workload: Subject) -> set[str]:
 
 
 def _origins(scene: Scene, slow: Mapping[Subject, Shift]) -> Sequence[Shift]:
-    """Of what became slow those that call nothing else that did, the worst first."""
+    """Of what became slow those that no slow callee explains, the worst first.
+
+    A delay makes a quick service slower by the largest factor, and its callers by what they wait for it; a callee that
+    takes a small part of its caller's time explains nothing. What grew far less than the worst follows from it in some
+    other way: by connections that wait, by retries.
+    """
     calls: dict[Subject, set[Subject]] = {}
     for host, addresses in scene.graph.callers.items():
         service = scene.graph.service(host)
@@ -205,8 +239,15 @@ def _origins(scene: Scene, slow: Mapping[Subject, Shift]) -> Sequence[Shift]:
         called = {item.subject for item in scene.graph.workloads_behind(service)}
         for address in addresses:
             calls.setdefault(address.owner.subject, set()).update(called)
-    origins = [item for name, item in slow.items() if not (calls.get(name, set()) - {name}) & slow.keys()]
-    return sorted(origins, key=lambda item: -item.times)
+    unexplained = [
+        item
+        for name, item in slow.items()
+        if not any(
+            callee in slow and slow[callee].worst >= EXPLAINS * item.worst for callee in calls.get(name, set()) - {name}
+        )
+    ]
+    most = max((item.times for item in unexplained), default=0.0)
+    return sorted((item for item in unexplained if item.times >= COMPARABLE * most), key=lambda item: -item.times)
 
 
 def _overloaded(item: Shift, cpu: Shift | None, slow: Mapping[Subject, Shift]) -> Finding:
@@ -230,7 +271,7 @@ def _delayed(scene: Scene, item: Shift, slow: Mapping[Subject, Shift]) -> Findin
     if callers:
         headline += f"; {listed(callers)} wait for it"
     reasons = _latency(slow)
-    reasons.append(because(f"nothing that {item.of} calls became slower, and it is not throttled", item.evidence))
+    reasons.append(because(f"nothing that {item.of} calls explains it, and it is not throttled", item.evidence))
     return found(
         SLOW, item.of, POSSIBLE, headline, reasons, suffering=callers, since=item.since,
         next_steps=[f"kubectl -n {scene.namespace} get pods -o wide"],

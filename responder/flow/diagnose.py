@@ -110,7 +110,7 @@ def _context(case: Case, rule: Rule) -> dict[str, Any]:
     first = case.alerts[0] if case.alerts else None
     return {
         "evidence": {
-            name: found.model_dump(mode="json", exclude_none=True)
+            name: found.model_dump(mode="json", exclude_none=True) | {"brief": found.brief or found.summary}
             for name, found in case.evidence.items()
             if any(name in text for text in texts)
         },
@@ -150,16 +150,18 @@ def _merged(findings: Iterable[Finding]) -> Iterator[Finding]:
 
 def _supported(findings: Sequence[Finding], causes: Mapping[str, Cause]) -> Iterator[Finding]:
     """The findings, with the reasons of those that may explain others about the same subject."""
-    supporting = {item.subject: item for item in findings if (known := causes.get(item.cause)) and known.supporting}
+    supporting: dict[Subject, list[Finding]] = {}
+    for item in findings:
+        if (known := causes.get(item.cause)) and known.supporting:
+            supporting.setdefault(item.subject, []).append(item)
     for finding in findings:
-        other = supporting.get(finding.subject)
-        if other is None or other is finding:
-            yield finding
-            continue
+        others = [item for item in supporting.get(finding.subject, ()) if item is not finding]
+        reasons = [reason for item in others for reason in item.because]
+        evidence = [name for item in others for name in item.evidence]
         yield finding.model_copy(
             update={
-                "because": tuple(dict.fromkeys((*finding.because, *other.because))),
-                "evidence": tuple(dict.fromkeys((*finding.evidence, *other.evidence))),
+                "because": tuple(dict.fromkeys((*finding.because, *reasons))),
+                "evidence": tuple(dict.fromkeys((*finding.evidence, *evidence))),
             }
         )
 

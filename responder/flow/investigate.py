@@ -127,6 +127,7 @@ class Investigator:
             title=step.title,
             status=EvidenceStatus.EMPTY if seen.empty else EvidenceStatus.OK,
             summary=redact(seen.summary),
+            brief=redact(seen.brief),
             facts=tuple(redact(fact) for fact in seen.facts),
             value=seen.value,
             breached=seen.breached,

@@ -91,7 +91,7 @@ class Outbox:
         if incident_id.startswith(STORM):
             return await self._deliver_storm(incident_id, sink)
         report = await self._reports.get(incident_id)
-        if report is None:
+        if report is None or self._world.runbook(report.runbook).quiet:
             return None
         shown = await self._world.database.read(lambda connection: deliveries.get(connection, incident_id, name))
         if name not in audience(self._world, report.levels) or not _worth_showing(sink, report, shown):

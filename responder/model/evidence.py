@@ -57,12 +57,14 @@ S = TypeVar("S", bound=Shape)
 class Observation(Record):
     """What a probe returns.
 
-    `summary` is one line with numbers and units; `facts` are the few lines worth showing;
+    `summary` is one line with numbers and units, `brief` the value alone where sentences need it (empty: the
+    summary will do); `facts` are the few lines worth showing;
     `truncated` says what was left out, in words, or is empty; `gaps` are parts that failed while
     the rest worked; `value` is the one number that thresholds and verifications compare.
     """
 
     summary: str
+    brief: str = ""
     data: Shape | None = None
     empty: bool = False
     facts: tuple[str, ...] = ()
@@ -81,6 +83,7 @@ class Evidence(Record):
     status: EvidenceStatus
     reason: Reason | None = None
     summary: str
+    brief: str = ""
     facts: tuple[str, ...] = ()
     value: float | None = None
     breached: bool | None = None
@@ -115,11 +118,12 @@ class KubernetesObjects(Shape):
 
 
 class LogGroup(Record):
-    """Lines that differ only in their variable parts."""
+    """Lines that differ only in their variable parts. `late` is how many came since the trouble began, where known."""
 
     template: str
     example: str
     count: int
+    late: int | None = None
     level: str = ""
     first: AwareDatetime | None = None
     last: AwareDatetime | None = None

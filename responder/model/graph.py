@@ -1,37 +1,18 @@
 """How the objects of a namespace hang together: services → pods, addresses in the environment → services."""
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 from responder.model.kubernetes import Container, Object, Pod, mapping, mappings, whole
 from responder.model.picture import Picture
+from responder.model.told import NAME, Address, addresses
 
+FEW = 4
+"""Of fewer services nobody can tell which words their names have in common."""
+_DECORATIONS = ("service", "svc")
 KEPT_RUNNING = ("Deployment", "StatefulSet", "DaemonSet", "ReplicationController")
-_HOST = r"(?!\d+(?:\.|:|$))[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?"
-_ADDRESS = re.compile(rf"^(?P<host>{_HOST}):(?P<port>\d{{1,5}})$")
-_URL = re.compile(
-    r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*)://(?:[^\s/@]*@)?"
-    rf"(?P<host>{_HOST})(?::(?P<port>\d{{1,5}}))?(?=[/?\s,;\"']|$)"
-)
-_FLAG = re.compile(rf"(?:^|[=\s])(?P<host>{_HOST}):(?P<port>\d{{2,5}})(?=$|[\s,/])")
-_HOST_VARIABLE = re.compile(r"(?:^|[_.-])(?:HOST|HOSTNAME|ADDR|ADDRESS|SERVER|ENDPOINT)S?$", re.IGNORECASE)
-_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
-
-
-@dataclass(frozen=True)
-class Address:
-    """A place that a workload is told to call: where it is written, and what it says."""
-
-    owner: Object
-    container: str
-    variable: str
-    value: str
-    host: str
-    port: int | None
-    scheme: str = ""
 
 
 def selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
@@ -122,15 +103,42 @@ class Graph:
         if not rest:
             return self.picture.get("Service", self.namespace, name)
         if suffix in ("", "svc") or suffix.startswith("svc."):
-            return self.picture.get("Service", namespace, name)
+            # a pod behind a headless service has a name before the service's
+            return self.picture.get("Service", namespace, name) or self.picture.get(
+                "Service", self.namespace, namespace
+            )
+        if rest.split(".")[1:3] == [self.namespace, "svc"] and namespace:
+            return self.picture.get("Service", self.namespace, namespace)
         return next((item for item in self.services if item.spec.get("clusterIP") == host), None)
 
     def is_internal(self, host: str) -> bool:
         """Whether a name can only mean a service of this namespace."""
         name, _, rest = host.rstrip(".").partition(".")
-        if not _NAME.fullmatch(host.rstrip(".")) or name == "localhost":
+        if not NAME.fullmatch(host.rstrip(".")) or name == "localhost":
             return False
         return not rest or (rest.split(".")[0] == self.namespace and (rest + ".").partition(".")[2][:3] in ("", "svc"))
+
+    @cached_property
+    def _common(self) -> frozenset[tuple[bool, str]]:
+        """The words with which most services' names begin or end, as (at the end, word)."""
+        words = [item.name.split("-") for item in self.services]
+        counted = Counter(
+            [*((False, item[0]) for item in words), *((True, item[-1]) for item in words if len(item) > 1)]
+        )
+        return frozenset(word for word, count in counted.items() if len(words) >= FEW and 2 * count > len(words))
+
+    def core(self, name: str) -> str:
+        """A name without what names of services have in common, lower case, letters and digits only."""
+        words = name.lower().replace("_", "-").split("-")
+        if len(words) > 1 and (False, words[0]) in self._common:
+            words = words[1:]
+        while len(words) > 1 and ((True, words[-1]) in self._common or words[-1] in _DECORATIONS):
+            words = words[:-1]
+        joined = "".join(character for character in "".join(words) if character.isalnum())
+        for word in _DECORATIONS:
+            if joined.endswith(word) and joined != word:
+                joined = joined.removesuffix(word)
+        return joined
 
     def behind(self, service: Object) -> Sequence[Pod]:
         """The pods that a service selects, ready or not."""
@@ -187,28 +195,13 @@ class Graph:
         ]
         return sum(map(bool, states)), len(states) - sum(map(bool, states))
 
-    def addresses(self, workload: Object) -> Iterator[Address]:
-        """Where a workload is told to call, by its environment and arguments."""
-        for container in workload.template_containers:
-            variables = container.environment
-            for name, value in variables.items():
-                yield from self._in_variable(workload, container.name, name, value, variables)
-            for field in ("command", "args"):
-                words = container.spec.get(field)
-                for word in words if isinstance(words, list) else []:
-                    yield from _in_text(workload, container.name, field, str(word))
+    @cached_property
+    def _addresses(self) -> Mapping[tuple[str, str], Sequence[Address]]:
+        return {(item.kind, item.name): list(addresses(self.picture, item)) for item in self.workloads}
 
-    def _in_variable(
-        self, workload: Object, container: str, name: str, value: str, variables: Mapping[str, str]
-    ) -> Iterator[Address]:
-        if found := _ADDRESS.match(value.strip()):
-            yield Address(workload, container, name, value, found["host"], int(found["port"]))
-        elif "://" in value:
-            yield from _in_text(workload, container, name, value)
-        elif _NAME.fullmatch(value.strip()) and not value.strip().isdigit():
-            host = value.strip()
-            if _HOST_VARIABLE.search(name) or self.picture.get("Service", self.namespace, host):
-                yield Address(workload, container, name, value, host, _port_beside(name, variables))
+    def addresses(self, workload: Object) -> Sequence[Address]:
+        """Where a workload is told to call, by its environment, arguments and mounted config maps."""
+        return self._addresses.get((workload.kind, workload.name), ())
 
     @cached_property
     def callers(self) -> Mapping[str, Sequence[Address]]:
@@ -222,21 +215,3 @@ class Graph:
                 name = service.name if service else address.host
                 found.setdefault(name, []).append(address)
         return found
-
-
-def _in_text(workload: Object, container: str, variable: str, text: str) -> Iterator[Address]:
-    urls = list(_URL.finditer(text))
-    for found in urls or _FLAG.finditer(text):
-        scheme = found["scheme"].lower() if urls else ""
-        port = int(found["port"]) if found["port"] else None
-        yield Address(workload, container, variable, text, found["host"], port, scheme)
-
-
-def _port_beside(name: str, variables: Mapping[str, str]) -> int | None:
-    """The port in the variable beside the one with the host: `DB_HOST` and `DB_PORT`."""
-    stem = _HOST_VARIABLE.sub("", name)
-    for separator in ("_", ".", "-", ""):
-        for word in ("PORT", "port", "Port"):
-            if (port := whole(variables.get(f"{stem}{separator}{word}"))) is not None:
-                return port
-    return None

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from responder.model.evidence import LogGroup
-from responder.model.failures import failure
+from responder.model.failures import WITHIN, failure
 
 LONGEST = 2000
 """Characters of a message that are looked at."""
@@ -39,6 +39,24 @@ _FRAME = re.compile(
 _GO_FRAME = re.compile(r"^(?:goroutine \d+ \[|created by |[\w./*()\[\]-]+\(.*\)$|\[signal |exit status \d|main\.)")
 _PYTHON_END = re.compile(r"^(?:[A-Za-z_][\w.]*)(?::\s|$)")
 
+_JAVA_FRAME = re.compile(r"^\s+at [\w$.<>/@]+\(|^\s*\.\.\. \d+ (?:more|common)|^\s*(?:Caused by|Suppressed): ")
+_EXCEPTION = re.compile(
+    r"^(?:Caused by: |Exception in thread \".{1,80}?\" )?(?:[a-z_][\w$]*\.)+"
+    r"[A-Z][\w$]*(?:Exception|Error|Failure|Throwable)\b(?=[:;\s]|$)"
+)
+LONGEST_MESSAGE = 8
+"""Lines between an exception's name and its frames."""
+_BARE = re.compile(
+    r"^(?:java|sun|javax|io\.netty)\.[\w.$]*(?:Connect|SocketTimeout|ConnectTimeout|UnknownHost|NoRouteToHost|EOF|Socket"
+    r"|UnresolvedAddress|Timeout|IO|AnnotatedConnect)\w*Exception\b"
+)
+_NAMES_PEER = re.compile(
+    r"mysql|mariadb|communications link failure|postgres|PSQLException|mongo|redis|lettuce|jedis|rabbit|amqp|kafka"
+    r"|nacos|eureka|elastic|HikariPool|JDBC|I/O error on|https?://",
+    re.IGNORECASE,
+)
+LONGEST_OUTER = 400
+
 _MASKS: Sequence[tuple[re.Pattern[str], str]] = (
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?"), "<time>"),
     (re.compile(r"\b\d{1,2}:\d\d:\d\d(?:[.,]\d+)?\b"), "<time>"),
@@ -50,6 +68,21 @@ _MASKS: Sequence[tuple[re.Pattern[str], str]] = (
     (re.compile(r"\b(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{20,}\b"), "<id>"),
     (re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?(?=(?:[a-zA-Zµ%]{1,3})?(?:\W|$))"), "<n>"),
 )
+
+
+@dataclass
+class _Entry:
+    """A line, and those that followed and belong to it."""
+
+    at: datetime | None
+    head: str
+    rest: list[str] = field(default_factory=list)
+
+    @property
+    def names_exception(self) -> bool:
+        return bool(_EXCEPTION.search(self.head) or (self.rest and _JAVA_FRAME.match(self.rest[0]))) or any(
+            _EXCEPTION.match(line) for line in self.rest[:1]
+        )
 
 
 @dataclass(frozen=True)
@@ -115,24 +148,25 @@ def template(text: str) -> str:
 
 def records(lines: Iterable[str]) -> Iterator[LogRecord]:
     """The records of a log; the lines of a stack trace belong to the line that began it."""
-    head: tuple[datetime | None, str] | None = None
-    rest: list[str] = []
+    pending: list[_Entry] = []
     for line in lines:
         at, text = stamped(line[:LONGEST_LINE].rstrip("\r\n"))
         if not text.strip():
             continue
-        if head is not None and _continues(head[1], rest, text):
-            rest.append(text)
+        if pending and _belongs(pending, text):
+            pending[-1].rest.append(text)
             continue
-        if head is not None:
-            yield _record(head, rest)
-        head, rest = (at, text), []
-    if head is not None:
-        yield _record(head, rest)
+        pending.append(_Entry(at, text))
+        if len(pending) > LONGEST_MESSAGE:
+            yield _record(pending.pop(0))
+    yield from map(_record, pending)
 
 
-def group(lines: Iterable[str]) -> tuple[LogGroup, ...]:
-    """The lines that say something is wrong, alike ones with the same peer counted, the most frequent first."""
+def group(lines: Iterable[str], since: datetime | None = None) -> tuple[LogGroup, ...]:
+    """The lines that say something is wrong, alike ones with the same peer counted, the most frequent first.
+
+    `since` is when the trouble began: of lines with a time it is told how many came after.
+    """
     found: dict[tuple[str, str], LogGroup] = {}
     for record in records(lines):
         if not record.troubled:
@@ -140,10 +174,14 @@ def group(lines: Iterable[str]) -> tuple[LogGroup, ...]:
         failed = failure(record.text)
         key = template(record.text), failed.peer if failed else ""
         before = found.get(key)
+        late = before.late if before else None
+        if since is not None and record.at is not None:
+            late = (late or 0) + (record.at >= since)
         found[key] = LogGroup(
             template=key[0],
             example=record.text if before is None else before.example,
             count=before.count + 1 if before else 1,
+            late=late,
             level=record.level,
             first=before.first if before and before.first else record.at,
             last=record.at or (before.last if before else None),
@@ -164,8 +202,23 @@ def last_error(lines: Iterable[str]) -> str:
     return fatal or last
 
 
+def _belongs(pending: list[_Entry], text: str) -> bool:
+    """Whether a line belongs to the last record; lines between an exception's name and its frames are its message."""
+    last = pending[-1]
+    if _JAVA_FRAME.match(text):
+        named = next((at for at in reversed(range(len(pending))) if pending[at].names_exception), None)
+        if named is not None:
+            for entry in pending[named + 1 :]:
+                pending[named].rest += [entry.head, *entry.rest]
+            del pending[named + 1 :]
+            return True
+    if _continues(last.head, last.rest, text):
+        return True
+    return bool(_EXCEPTION.match(text)) and not last.rest and level(last.head) in TROUBLED
+
+
 def _continues(head: str, rest: Sequence[str], text: str) -> bool:
-    if head.startswith("Traceback (most recent call last)") or "Traceback (most recent call last)" in head:
+    if "Traceback (most recent call last)" in head:
         ended = rest and _PYTHON_END.match(rest[-1]) and not rest[-1].startswith(" ")
         return not ended
     if "panic:" in head[:80] or head.startswith("fatal error:"):
@@ -173,24 +226,27 @@ def _continues(head: str, rest: Sequence[str], text: str) -> bool:
     return bool(_FRAME.match(text))
 
 
-def _record(head: tuple[datetime | None, str], rest: Sequence[str]) -> LogRecord:
-    at, raw = head
-    said, found = _structured(raw)
-    text = said or raw.strip()
-    if rest:
-        text = _cause(text, rest)
-        found = found or level(raw)
-        found = found if found in ("error", "fatal", "warning") else "error"
-    return LogRecord(text[:LONGEST], raw, found or level(raw), at, tuple(rest))
+def _record(entry: _Entry) -> LogRecord:
+    said, found = _structured(entry.head)
+    text = said or entry.head.strip()
+    if entry.rest:
+        text = _cause(text, entry.rest)
+        found = found or level(entry.head)
+        found = found if found in TROUBLED else "error"
+    return LogRecord(text[:LONGEST], entry.head, found or level(entry.head), entry.at, tuple(entry.rest))
 
 
 def _cause(text: str, rest: Sequence[str]) -> str:
-    """The root cause of a trace: Java's last `Caused by`, the last line of Python's, else its first line."""
+    """The root cause of a trace: Java's last exception, the last line of Python's, Node's or Go's first line."""
     if "Traceback (most recent call last)" in text:
         ends = [line for line in rest if not line.startswith((" ", "\t"))]
         return ends[-1].strip() if ends else text
-    caused = [line.strip().removeprefix("Caused by: ") for line in rest if line.strip().startswith("Caused by: ")]
-    return caused[-1] if caused else text
+    caused = [line.strip().removeprefix("Caused by: ") for line in rest if _EXCEPTION.match(line)]
+    if not caused:
+        return text
+    # a root cause as bare as `Connection refused` says nothing of whom it was about; what it made fail does
+    outer = next((said for said in reversed((text, *caused[:-1])) if _NAMES_PEER.search(said)), "")
+    return f"{caused[-1]}{WITHIN}{outer[:LONGEST_OUTER]}" if outer and _BARE.search(caused[-1]) else caused[-1]
 
 
 def _structured(raw: str) -> tuple[str, str]:

@@ -198,7 +198,8 @@ class Runbook(Record):
     """Which alerts it answers, what to ask, how to conclude, what may be done, what to advise, how to verify.
 
     `match`: an alert is answered if one of the matcher lists (Alertmanager's grammar) fits. Of the
-    runbooks that fit, the higher `priority` wins, then the one with more matchers, then the name.
+    runbooks that fit, the higher `priority` wins, then the one with more matchers, then the name. The
+    incidents of a `quiet` one are kept and shown on the pages, and no sink is told of them.
     """
 
     api_version: Literal["responder/v1"] = Field(alias="apiVersion")
@@ -210,6 +211,7 @@ class Runbook(Record):
     severity: Severity | None = None
     target: Target = Field(default_factory=Target)
     heartbeat: Heartbeat | None = None
+    quiet: bool = False
     deadline: Duration = timedelta(seconds=30)
     investigate: tuple[Step, ...] = ()
     diagnose: tuple[Rule, ...] = ()

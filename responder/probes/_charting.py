@@ -85,6 +85,7 @@ class Drawing:
         value = series[0].points[-1][1] if course.current(series[0]) else None
         return Observation(
             summary=course.summary(self.threshold),
+            brief=course.brief,
             data=chart,
             facts=tuple(course.facts()),
             value=value,
@@ -137,6 +138,13 @@ class _Course:
     def current(self, series: Series) -> bool:
         """Whether the series still has values at the end of the window."""
         return self.window.end.timestamp() - series.points[-1][0] <= max(300, self.window.step.total_seconds() * 3)
+
+    @property
+    def brief(self) -> str:
+        """The latest value, and of several series whose it is."""
+        first = self.series[0]
+        text = shown(first.points[-1][1], self.unit)
+        return f"{text} ({name_of(first)})" if len(self.series) > 1 else text
 
     def summary(self, threshold: Threshold | None) -> str:
         """One line: the latest value, how it was before, and on which side of the bound it is."""

@@ -1,9 +1,11 @@
 """`kubernetes.logs`: what containers wrote, now and before their last restart; error lines grouped."""
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import re2
@@ -12,8 +14,8 @@ from pydantic import Field
 from responder.clients import Clients, Kubernetes
 from responder.clients.selectors import written
 from responder.errors import Reason, Temporary, Trouble
-from responder.model.evidence import ContainerLog, Gap, Logs, Observation, Reproduction
-from responder.model.kubernetes import Container, Object, Pod
+from responder.model.evidence import ContainerLog, Gap, LogGroup, Logs, Observation, Reproduction
+from responder.model.kubernetes import Container, Object, Pod, time
 from responder.model.logs import group, last_error, stamped
 from responder.model.runbook import Duration
 from responder.model.subject import Target
@@ -37,6 +39,13 @@ _CUT = 1024 * 1024
 """A log of so many bytes may have been cut to fit."""
 _LISTED = 6
 _PATIENCE = 0.8
+_ENDED_FIRST = 4
+_LAG = timedelta(minutes=5)
+"""Rules wait and evaluate over windows: trouble begins before its alert."""
+_OLD = timedelta(minutes=30)
+_CENTRAL = re.compile(
+    r"(?:^|[/-])(?:mysql|mariadb|percona|postgres\w*|mongo\w*|gateway|zuul|kong|traefik|frontend)(?:[-:@/]|$)"
+)
 
 
 @dataclass(frozen=True)
@@ -80,11 +89,13 @@ class KubernetesLogs(Probe):
         if self.only_unhealthy:
             pods = [pod for pod in pods if unhealthy(pod) or restarts(pod)]
         chosen = self._chosen(pods)
-        there = [item for pod in chosen for item in self._wanted(pod)]
-        wanted = there[: self.max_logs]
-        patience = inquiry.seconds * _PATIENCE
+        there = [item for pod in chosen for item in self._wanted(pod, inquiry.now)]
+        wanted = _most_telling(chosen, there)[: self.max_logs]
+        patience, began = inquiry.seconds * _PATIENCE, inquiry.started_at - _LAG
         async with asyncio.TaskGroup() as tasks:
-            reading = [tasks.create_task(self._read(clients.kubernetes, namespace, item, patience)) for item in wanted]
+            reading = [
+                tasks.create_task(self._read(clients.kubernetes, namespace, item, patience, began)) for item in wanted
+            ]
         answers = [task.result() for task in reading]
         logs = [answer for answer in answers if isinstance(answer, ContainerLog)]
         troubles = [(item, answer) for item, answer in zip(wanted, answers, strict=True) if isinstance(answer, Trouble)]
@@ -133,18 +144,20 @@ class KubernetesLogs(Probe):
         listing = await kubernetes.list("pods", namespace=where.namespace, labels=labels)
         return pods_in(listing.items), listing.truncated
 
-    def _wanted(self, pod: Pod) -> Iterator[_Wanted]:
-        """The logs of a pod that can exist; the failing containers' first."""
+    def _wanted(self, pod: Pod, now: datetime) -> Iterator[_Wanted]:
+        """The logs of a pod that can exist; the failing containers' first. Of old ends of what is well nothing."""
         for container in sorted(pod.containers, key=lambda item: (item.ready, -item.restarts)):
             if self.container not in ("", container.name) or (container.init and _completed(container)):
                 continue
-            if self.previous != "never" and container.restarts:
+            ended = time(container.terminated.get("finishedAt"))
+            old = self.previous == "auto" and container.ready and ended is not None and now - ended > _OLD
+            if self.previous != "never" and container.restarts and not old:
                 yield _Wanted(pod.name, container.name, True)
             if self.previous != "only" and pod.node and (not container.waiting or container.terminated):
                 yield _Wanted(pod.name, container.name, False)
 
     async def _read(
-        self, kubernetes: Kubernetes, namespace: str, item: _Wanted, patience: float
+        self, kubernetes: Kubernetes, namespace: str, item: _Wanted, patience: float, began: datetime
     ) -> ContainerLog | Trouble:
         try:
             async with asyncio.timeout(patience):
@@ -155,9 +168,9 @@ class KubernetesLogs(Probe):
             return trouble
         except TimeoutError:
             return Temporary(f"no answer within {patience:g} s", Reason.TIMEOUT)
-        return await asyncio.to_thread(self._understand, namespace, item, text)
+        return await asyncio.to_thread(self._understand, namespace, item, text, began)
 
-    def _understand(self, namespace: str, item: _Wanted, text: str) -> ContainerLog:
+    def _understand(self, namespace: str, item: _Wanted, text: str, began: datetime) -> ContainerLog:
         lines = text.splitlines()
         complete = len(lines) < self.tail and len(text) < _CUT
         if self.grep:
@@ -169,7 +182,7 @@ class KubernetesLogs(Probe):
             container=item.container,
             previous=item.previous,
             lines=tuple(stamped(line)[1] for line in lines[-KEPT_LINES:]),
-            groups=group(lines),
+            groups=group(lines, began),
             last_error=last_error(lines),
             truncated=not complete or len(lines) > KEPT_LINES,
         )
@@ -194,6 +207,26 @@ class KubernetesLogs(Probe):
             yield f"of {cut} logs there is more than the last {self.tail} lines read and {KEPT_LINES} kept"
 
 
+def _most_telling(pods: Sequence[Pod], wanted: Sequence[_Wanted]) -> Sequence[_Wanted]:
+    """Logs in the order in which they tell most: of what is unwell; some of what was restarted and is well again;
+    of servers that many call and gateways that call many; of others the newest.
+    """
+    places = {pod.name: (place, pod) for place, pod in enumerate(pods)}
+    ended = [item for item in wanted if item.previous and not unhealthy(places[item.pod][1])]
+
+    def rank(item: _Wanted) -> tuple[int, float, int]:
+        place, pod = places[item.pod]
+        if unhealthy(pod):
+            return 0, 0.0, place
+        if item.previous:
+            return (1 if item in ended[:_ENDED_FIRST] else 4), 0.0, place
+        born = pod.created.timestamp() if pod.created else 0.0
+        central = any(_CENTRAL.search(text) for text in (pod.name, *(container.image for container in pod.containers)))
+        return (2 if central else 3), -born, place
+
+    return sorted(wanted, key=rank)
+
+
 def _completed(container: Container) -> bool:
     return bool(container.terminated) and container.terminated.get("exitCode") == 0
 
@@ -207,7 +240,14 @@ def _summary(logs: Sequence[ContainerLog], grep: str) -> str:
 
 
 def _facts(logs: Sequence[ContainerLog]) -> Iterator[str]:
-    groups = [(found.count, found.example, log) for log in logs for found in log.groups]
-    for count, example, log in sorted(groups, key=lambda item: -item[0])[:_LISTED]:
+    groups = [(found, log) for log in logs for found in log.groups]
+    for found, log in sorted(groups, key=lambda item: (-_grown(item[0]), -item[0].count))[:_LISTED]:
         when = " (before its restart)" if log.previous else ""
-        yield f"{log.pod} {log.container}{when}: {example[:300]}{f' ×{count}' if count > 1 else ''}"
+        often = f" ×{found.count}" if found.count > 1 else ""
+        new = ", new" if found.late is not None and found.late == found.count else ""
+        yield f"{log.pod} {log.container}{when}: {found.example[:300]}{often}{new}"
+
+
+def _grown(found: LogGroup) -> int:
+    """How many more of its lines came since the trouble began than before."""
+    return 2 * found.late - found.count if found.late is not None else 0

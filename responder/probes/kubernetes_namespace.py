@@ -11,10 +11,10 @@ from responder.templating import KubeName
 
 INSIDE = (
     *("pods", "services", "endpoints", "events", "configmaps", "persistentvolumeclaims"),
-    *("serviceaccounts", "resourcequotas", "limitranges"),
-    *("deployments.apps", "replicasets.apps", "statefulsets.apps", "daemonsets.apps", "jobs.batch", "cronjobs.batch"),
-    *("ingresses.networking.k8s.io", "networkpolicies.networking.k8s.io"),
-    *("horizontalpodautoscalers.autoscaling", "poddisruptionbudgets.policy"),
+    "resourcequotas",
+    *("deployments.apps", "replicasets.apps", "statefulsets.apps", "daemonsets.apps", "jobs.batch"),
+    "ingresses.networking.k8s.io",
+    "horizontalpodautoscalers.autoscaling",
 )
 AROUND = ("nodes", "persistentvolumes", "storageclasses.storage.k8s.io")
 SYSTEM = "kube-system"
@@ -24,8 +24,9 @@ _TOLD = {"Deployment": "deployments", "Service": "services", "Event": "events", 
 class KubernetesNamespace(Probe):
     """Everything in a namespace that can be the cause of trouble, with nodes, volumes and the system's pods.
 
-    Without a namespace: the nodes, the system's pods and the warnings of the whole cluster. Of config maps only
-    names and keys are kept; of secrets too, where reading them is allowed. `value` is how many pods are not well.
+    Without a namespace: the nodes, the system's pods and the warnings of the whole cluster. Of config maps
+    names, keys and the lines that name places, routes and limits are kept; of secrets names and keys, where reading
+    them is allowed. `value` is how many pods are not well.
     """
 
     namespace: KubeName = ""
@@ -56,7 +57,7 @@ class KubernetesNamespace(Probe):
         if not namespace:
             warnings = kubectl("get", "events", "-A", "--field-selector", "type!=Normal")
             return (Reproduction(command=around), Reproduction(command=warnings))
-        wanted = "all,events,endpoints,pvc,quota,limits,configmap,sa,ingress,netpol,hpa,pdb"
+        wanted = "all,events,endpoints,pvc,quota,configmap,ingress,hpa"
         inside = kubectl("-n", namespace, "get", wanted, "-o", "wide")
         return (Reproduction(command=inside), Reproduction(command=around))
 
@@ -75,6 +76,7 @@ def _questions(namespace: str) -> list[Question]:
         questions.append(Question("events", fields="type!=Normal"))
     if namespace != SYSTEM:
         questions.append(Question("pods", SYSTEM))
+        questions.append(Question("configmaps", SYSTEM, fields="metadata.name=coredns", welcome=True))
     return questions
 
 

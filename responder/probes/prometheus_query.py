@@ -47,6 +47,7 @@ class PrometheusQuery(Probe):
         value = ordered[0].value
         return Observation(
             summary=self._summary(ordered, threshold),
+            brief=_brief(shown(value, self._unit), ordered[0]),
             data=data,
             facts=tuple(self._facts(ordered)) if len(ordered) > 1 else (),
             value=value if math.isfinite(value) else None,
@@ -79,6 +80,10 @@ class PrometheusQuery(Probe):
 
     def _facts(self, ordered: Sequence[Sample]) -> list[str]:
         return [f"{_name(sample)}: {shown(sample.value, self._unit)}" for sample in ordered[:LISTED]]
+
+
+def _brief(value: str, sample: Sample) -> str:
+    return f"{value} ({_name(sample)})" if sample.labels.keys() - {"__name__"} else value
 
 
 def _ordered(samples: list[Sample], threshold: Threshold | None) -> list[Sample]:

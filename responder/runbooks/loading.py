@@ -1,7 +1,7 @@
 """Reads the runbooks of some folders into a rulebook, and keeps the one that is in use."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -37,30 +37,36 @@ def shipped() -> Path:
     return PACKAGED_RULES if PACKAGED_RULES.is_dir() else PACKAGED_RULES.parents[1] / "rules"
 
 
+def shipped_rules() -> list[Path]:
+    """The parts of it that a service needs: its tests and Prometheus' rules are not read at every start."""
+    return [shipped() / part for part in ("runbooks", "escalation", "templates")]
+
+
 def load(folders: Sequence[Path], probes: Catalog[Probe], detectors: Detectors) -> Rulebook:
     """The rules of the folders (or single files); of two of a kind with one name the later folder's counts.
 
     Raises Problems with everything that is wrong.
     """
     problems: list[Problem] = []
-    templates = _named(folders, StatusTemplates, check_templates, problems)
+    read_once = [_documents(folder, problems) for folder in folders]
+    templates = _named(read_once, StatusTemplates, check_templates, problems)
     known = {*templates, *_shipped_templates(folders)}
     checker = Checker(probes, detectors, actions.load(), tuple(sorted(known)))
-    runbooks = _named(folders, Runbook, checker.check, problems)
-    escalations = _named(folders, EscalationPolicy, check_escalation, problems)
+    runbooks = _named(read_once, Runbook, checker.check, problems)
+    escalations = _named(read_once, EscalationPolicy, check_escalation, problems)
     if problems:
         raise Problems(problems)
     return Rulebook(runbooks.values(), escalations.values(), templates.values())
 
 
 def _named(
-    folders: Sequence[Path], model: type[N], check: Callable[[N], Found], problems: list[Problem]
+    folders: Sequence[Sequence[Document]], model: type[N], check: Callable[[N], Found], problems: list[Problem]
 ) -> dict[str, N]:
-    """The documents of a kind by name, checked."""
+    """The documents of a kind by name, checked; of each folder the documents are given."""
     found: dict[str, N] = {}
-    for folder in folders:
+    for documents in folders:
         here: dict[str, Document] = {}
-        for document in _documents(folder, model.__name__, problems):
+        for document in _of_kind(documents, model.__name__):
             item = _validated(document, model, problems)
             if item is None:
                 continue
@@ -75,9 +81,10 @@ def _named(
 
 def _shipped_templates(folders: Sequence[Path]) -> set[str]:
     """What a runbook may name although its own folder does not have it."""
-    if shipped() in folders or not shipped().is_dir():
+    own = shipped() / "templates"
+    if own in folders or shipped() in folders or not own.is_dir():
         return set()
-    return set(_named([shipped()], StatusTemplates, lambda _: iter(()), []))
+    return set(_named([_documents(own, [])], StatusTemplates, lambda _: iter(()), []))
 
 
 class Rules:
@@ -113,7 +120,7 @@ def load_tests(folders: Sequence[Path]) -> Sequence[tuple[RunbookTest, Path]]:
     problems: list[Problem] = []
     found: list[tuple[RunbookTest, Path]] = []
     for folder in folders:
-        for document in _documents(folder, "RunbookTest", problems):
+        for document in _of_kind(_documents(folder, problems), "RunbookTest"):
             test = _validated(document, RunbookTest, problems)
             if test is not None:
                 found.append((test, document.file))
@@ -122,8 +129,8 @@ def load_tests(folders: Sequence[Path]) -> Sequence[tuple[RunbookTest, Path]]:
     return found
 
 
-def _documents(folder: Path, kind: str, problems: list[Problem]) -> list[Document]:
-    """Every document that says it is of the kind."""
+def _documents(folder: Path, problems: list[Problem]) -> list[Document]:
+    """Every document of ours in a folder."""
     if not folder.exists():
         problems.append(Problem(folder, 1, "", "there is no such file or folder"))
         return []
@@ -131,23 +138,27 @@ def _documents(folder: Path, kind: str, problems: list[Problem]) -> list[Documen
     found: list[Document] = []
     for file in files:
         try:
-            found += [document for document in read(file) if _is_of_kind(document, kind, problems)]
+            found += [document for document in read(file) if _is_ours(document, problems)]
         except Problems as error:
             problems += error.problems
     return found
 
 
-def _is_of_kind(document: Document, wanted: str, problems: list[Problem]) -> bool:
+def _is_ours(document: Document, problems: list[Problem]) -> bool:
     if not isinstance(document.data, dict):
         return False
     kind, version = str(document.data.get("kind", "")), str(document.data.get("apiVersion", ""))
-    if kind == wanted and version.startswith("responder/"):
-        return True
-    if kind == wanted:
+    if version.startswith("responder/"):
+        if kind not in KINDS:
+            problems.append(document.problem(("kind",), f"unknown kind {kind!r}{did_you_mean(kind, KINDS)}"))
+        return kind in KINDS
+    if kind in KINDS:
         problems.append(document.problem(("apiVersion",), f"is {version!r}, wanted is 'responder/v1'"))
-    elif version.startswith("responder/") and kind not in KINDS:
-        problems.append(document.problem(("kind",), f"unknown kind {kind!r}{did_you_mean(kind, KINDS)}"))
     return False
+
+
+def _of_kind(documents: Sequence[Document], kind: str) -> Iterator[Document]:
+    return (document for document in documents if document.data["kind"] == kind)
 
 
 def _validated(document: Document, model: type[R], problems: list[Problem]) -> R | None:

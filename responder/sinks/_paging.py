@@ -15,8 +15,8 @@ from responder.model.message import Message
 from responder.sinks import Block
 from responder.sinks._text import clean, parts, web_address
 
-State = Literal["none", "triggered", "acknowledged", "resolving", "resolved"]
-"""`resolving`: an end was sent, and nobody heard yet whether it arrived."""
+State = Literal["none", "opening", "triggered", "acknowledged", "resolving", "resolved"]
+"""`opening` and `resolving`: this was sent, and nobody heard yet whether it arrived."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,10 @@ class Standing:
     def told(self, state: State, message: Message) -> "Standing":
         """After this was told."""
         return replace(self, state=state, revision=max(self.revision, revision(message)), words=words(message))
+
+    def opening(self, message: Message) -> "Standing":
+        """Before it is told that it burns: an end that comes next has to be told, whether this arrived or not."""
+        return replace(self, state="opening", revision=max(self.revision, revision(message)))
 
     def ending(self, message: Message) -> "Standing":
         """Before an end is sent: what burns again afterwards has to be told anew, whether the end arrived or not."""

@@ -34,9 +34,8 @@ class GrafanaOncall(Sink):
         over = goal == "resolved"
         if standing.late(message) or (over and standing.state == "resolved"):
             return str(standing)
-        if over:
-            await medium.keep(str(standing.ending(message)))
         if over or not standing.open or standing.words != words(message):
+            await medium.keep(str(standing.ending(message) if over else standing.opening(message)))
             await self._post(medium, payload(message))
         return str(standing.told("resolved" if over else "triggered", message))
 

@@ -37,9 +37,8 @@ class IncidentIo(Sink):
         standing, over = Standing.read(receipt, key(message)), wanted(message) == "resolved"
         if standing.late(message) or (over and standing.state == "resolved"):
             return str(standing)
-        if over:
-            await medium.keep(str(standing.ending(message)))
         if over or not standing.open or standing.words != words(message):
+            await medium.keep(str(standing.ending(message) if over else standing.opening(message)))
             await self._post(medium, _event(message))
         return str(standing.told("resolved" if over else "triggered", message))
 

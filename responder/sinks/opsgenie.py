@@ -63,7 +63,11 @@ class Opsgenie(Sink):
                 await self._act(medium, standing, "close", {"source": "Responder", "note": note})
             return str(standing.told("resolved", message))
         if not standing.open:
+            await medium.keep(str(standing.opening(message)))
             await self._do(medium, "POST", "/v2/alerts", self._alert(message))
+            if standing.state in ("opening", "resolving"):
+                # where one is open already, that only raised its count
+                await self._rewrite(message, medium, standing)
             standing = standing.told("triggered", message)
             await medium.keep(str(standing))
         elif standing.words != words(message):
@@ -106,11 +110,14 @@ class Opsgenie(Sink):
 
     async def _change(self, message: Message, medium: Medium, standing: Standing) -> None:
         """The text in place, which notifies nobody, and a note of it in the log."""
+        await self._rewrite(message, medium, standing)
+        note = cut(f"{headline(message)}\n\n{text(message)}", LONGEST_NOTE)
+        await self._act(medium, standing, "notes", {"source": "Responder", "note": note})
+
+    async def _rewrite(self, message: Message, medium: Medium, standing: Standing) -> None:
         await self._act(medium, standing, "message", {"message": _message(message)}, "PUT")
         await self._act(medium, standing, "description", {"description": _description(message)}, "PUT")
         await self._act(medium, standing, "priority", {"priority": _PRIORITY[message.severity]}, "PUT")
-        note = cut(f"{headline(message)}\n\n{text(message)}", LONGEST_NOTE)
-        await self._act(medium, standing, "notes", {"source": "Responder", "note": note})
 
     async def _act(
         self, medium: Medium, standing: Standing, what: str, document: dict[str, Any], method: str = "POST"

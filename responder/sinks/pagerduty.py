@@ -60,6 +60,7 @@ class Pagerduty(Sink):
                 await self._event(medium, key, {"event_action": "resolve", "dedup_key": standing.key})
             return str(standing.told("resolved", message))
         if not standing.open:
+            await medium.keep(str(standing.opening(message)))
             await self._event(medium, key, _triggered(message))
             standing = standing.told("triggered", message)
             await medium.keep(str(standing))

@@ -42,6 +42,8 @@ class SplunkOncall(Sink):
                 await self._post(medium, _alert(message, "RECOVERY"))
             return str(standing.told("resolved", message))
         if not standing.open or standing.words != words(message):
+            if not standing.open:
+                await medium.keep(str(standing.opening(message)))
             await self._post(medium, _alert(message, _TYPES[message.severity]))
             standing = standing.told("triggered", message)
             await medium.keep(str(standing))

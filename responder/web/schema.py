@@ -72,9 +72,9 @@ def _paths() -> Json:
                 required=["helpful"],
             )
         },
-        "/api/v1/incidents/{id}/silence": {"post": _silence(incident)},
         **_hands(incident),
         **_actions(incident),
+        "/api/v1/incidents/{id}/silence": {"post": _silence(incident)},
         "/api/v1/events": {"get": _events()},
         "/api/v1/runbooks": {"get": _get("runbooks", "The runbooks in use", _array("RunbookLine"))},
         "/api/v1/runbooks/{name}": {"get": _get("runbook", "One runbook", _ref("Runbook"), name)},

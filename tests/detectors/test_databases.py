@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from responder.detectors import Case, databases
+from responder.detectors import Case, databases, databases_clients
 from responder.model.evidence import ContainerLog, Logs
 from responder.model.finding import Confidence
 from responder.model.logs import group, last_error
@@ -60,7 +60,11 @@ def shop(logs: dict[str, str], port: str = "3306") -> Case:
 
 
 def told(case: Case) -> list[tuple[str, str, Confidence]]:
-    return [(item.cause, str(item.subject), item.confidence) for item in cases.findings(databases.detect, case)]
+    return [
+        (item.cause, str(item.subject), item.confidence)
+        for detect in (databases.detect, databases_clients.detect)
+        for item in cases.findings(detect, case)
+    ]
 
 
 DENIED = "ERROR java.sql.SQLException: Access denied for user 'shop'@'10.0.0.7' (using password: YES)"
@@ -72,7 +76,7 @@ POSTGRES = 'FATAL: password authentication failed for user "shop"'
 @pytest.mark.parametrize(
     ("logs", "expected"),
     [
-        ({"orders": DENIED}, [("mysql-invalid-credentials", "deployment/orders", Confidence.LIKELY)]),
+        ({"orders": DENIED}, [("mysql-invalid-credentials", "deployment/orders", Confidence.CERTAIN)]),
         ({"orders": f"ERROR {POSTGRES}"}, [("database-invalid-credentials", "deployment/orders", Confidence.LIKELY)]),
         ({"orders": FULL}, [("db-connection-exhaustion", "deployment/mysql", Confidence.LIKELY)]),
         ({"orders": FULL, "carts": FULL}, [("db-connection-exhaustion", "deployment/mysql", Confidence.LIKELY)]),
@@ -95,7 +99,7 @@ def test_what_is_logged_tells_whose_fault_it_is(
 
 def test_a_wrong_port_is_named_with_the_right_one() -> None:
     assert told(shop({}, port="3307")) == [("mysql-invalid-port", "deployment/orders", Confidence.LIKELY)]
-    (finding,) = cases.findings(databases.detect, shop({}, port="3307"))
+    (finding,) = cases.findings(databases_clients.detect, shop({}, port="3307"))
     assert "mysql:3307; its service has port 3306" in finding.headline
 
 

@@ -23,6 +23,7 @@ KINDS = [
 ]
 MODES: dict[Mode, int] = {"ok": 6, "broken": 2, "broken after": 1, "reset after": 1}
 """How often each comes, of ten requests."""
+TICKETS = ("github", "gitlab", "jira")
 UPDATES = 40
 
 
@@ -88,7 +89,8 @@ def states(chance: random.Random) -> list[Message]:
 async def test_the_last_state_is_shown_whatever_happened(kind: str, ends: str) -> None:
     chance = random.Random(f"{kind} {ends}")
     async with flapping(kind, chance) as fake, aiohttp.ClientSession() as http:
-        outbox = Outbox(fake.sink(), http)
+        options = {"when": ["announced", "diagnosed"]} if kind in TICKETS else {}
+        outbox = Outbox(fake.sink(**options), http)
         for message in states(chance):
             await outbox.deliver(message, tries=chance.choice([1, 2, 5]))
         last = {"revision": UPDATES + 1, "headline": "the last word."}

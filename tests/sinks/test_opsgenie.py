@@ -135,7 +135,7 @@ async def test_a_delivery_that_stopped_goes_on_where_it_was(fake: Fake, http: ai
     keeper = Keeper()
     await fake.sink().deliver(acknowledged(), "", medium(http, keeper=keeper))
     fake.actions.clear()
-    await told(fake, http, acknowledged(), receipt=keeper.receipts[0])
+    await told(fake, http, acknowledged(), receipt=keeper.receipts[1])
     assert fake.actions == ["acknowledge"]
 
 

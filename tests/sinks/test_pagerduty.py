@@ -91,14 +91,14 @@ async def test_an_incident_that_somebody_has_already_is_acknowledged_at_once(
     keeper = Keeper()
     await fake.sink().deliver(acknowledged(), "", medium(http, keeper=keeper))
     assert fake.actions == ["trigger", "acknowledge"]
-    assert Standing.read(keeper.receipts[0], "responder/4f2a").state == "triggered"
+    assert [Standing.read(kept, "responder/4f2a").state for kept in keeper.receipts] == ["opening", "triggered"]
 
 
 async def test_a_delivery_that_stopped_goes_on_where_it_was(fake: Fake, http: aiohttp.ClientSession) -> None:
     keeper = Keeper()
     await fake.sink().deliver(acknowledged(), "", medium(http, keeper=keeper))
     fake.actions.clear()
-    await told(fake, http, acknowledged(), receipt=keeper.receipts[0])
+    await told(fake, http, acknowledged(), receipt=keeper.receipts[1])
     assert fake.actions == ["acknowledge"]
 
 
