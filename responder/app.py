@@ -15,6 +15,7 @@ import responder.detectors
 import responder.probes
 import responder.sinks
 from responder import plugins
+from responder.actions import Action
 from responder.clients import Clients
 from responder.clients import alertmanager as alertmanager_client
 from responder.clients import kubernetes as kubernetes_client
@@ -146,6 +147,17 @@ def check_escalation(settings: Settings, book: Rulebook, sinks: Container[str]) 
                 raise ConfigError(f"escalation.contacts.{level}: there is no sink {sink!r}")
 
 
+def make_actions(settings: Settings) -> Catalog[Action]:
+    """The kinds of actions; raises ConfigError where the settings allow one that there is not."""
+    catalog = responder.actions.load()
+    for kind in settings.actions.kinds:
+        try:
+            catalog.find(kind)
+        except ConfigError as error:
+            raise ConfigError(f"actions.kinds: {error}") from None
+    return catalog
+
+
 def make_sinks(settings: Settings) -> dict[str, Sink]:
     """The configured sinks by name; raises ConfigError."""
     catalog = plugins.load(responder.sinks, Sink, "sink")
@@ -179,7 +191,7 @@ async def world(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIter
                 database=database,
                 rules=found.rules,
                 probes=found.probes,
-                actions=responder.actions.load(),
+                actions=make_actions(settings),
                 detectors=found.detectors,
                 sinks=sinks,
                 clusters=found.clusters,

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 import responder.detectors
 import responder.probes
 from responder import plugins
-from responder.app import check_escalation, make_sinks
+from responder.app import check_escalation, make_actions, make_sinks
 from responder.cli.serve import ConfigOption
 from responder.errors import ConfigError
 from responder.model.communication import StatusTemplates
@@ -43,6 +43,7 @@ def check(
     if config is not None:
         try:
             settings = load_settings(config)
+            make_actions(settings)
             folders += settings.rules
             probes = plugins.load(responder.probes, Probe, "probe", dotted=True)
             book = load([shipped(), *settings.rules], probes, responder.detectors.load())

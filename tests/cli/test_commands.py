@@ -139,6 +139,10 @@ def test_mistakes_in_the_settings_are_told(tmp_path: Path) -> None:
     file = tmp_path / "responder.yaml"
     file.write_text("lisen: 127.0.0.1:1\n")
     assert "did you mean 'listen'" in responder("check", "--config", file, code=1)
+    file.write_text("actions: {kinds: [kubernetes.scales]}\n")
+    assert "actions.kinds: unknown action 'kubernetes.scales', did you mean 'kubernetes.scale'?" in responder(
+        "check", "--config", file, code=1
+    )
 
 
 def test_the_schema_is_printed_for_editors() -> None:
