@@ -186,7 +186,7 @@ def _stopped(matter: Matter, attempt: Attempt) -> str:
     """Why it must not go on although it was approved."""
     if attempt.approved_by == POLICY and matter.stop is not None:
         return f"actions without a person are stopped: {matter.stop.why}"
-    return matter.line.hindrance
+    return matter.obstacle
 
 
 def _seen(found: Verification) -> str:

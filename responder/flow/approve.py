@@ -122,8 +122,8 @@ class Approver:
     def _approve(self, connection: Connection, matter: Matter, attempt: Attempt, preview: Preview, by: str) -> str:
         """The approval, in one transaction with what it rests on; why not, else nothing."""
         latest = read(self._world, connection, attempt.incident_id, attempt.action)
-        if latest is None or latest.line.hindrance:
-            return latest.line.hindrance if latest else "the incident is forgotten"
+        if latest is None or latest.obstacle:
+            return latest.obstacle if latest else "the incident is forgotten"
         if latest.attempt is not None and (latest.attempt.number != attempt.number or not latest.attempt.state.waits):
             return f"it is {latest.attempt.state} by now"
         now = self._world.clock.now()
@@ -152,12 +152,12 @@ class Approver:
 
 
 def _insist(matter: Matter) -> None:
-    if matter.line.hindrance:
-        raise Declined(matter.line.hindrance, Reason.FORBIDDEN)
+    if matter.obstacle:
+        raise Declined(matter.obstacle, Reason.FORBIDDEN if matter.line.hindrance else Reason.BAD_REQUEST)
 
 
 def _may_go(matter: Matter) -> bool:
     """Whether it may be done without a person."""
     waits = matter.attempt is None or matter.attempt.state.waits
     sure = permit.certain(matter.proposal, matter.investigation.findings)
-    return matter.line.mode == "auto" and sure and waits and matter.stop is None and not matter.line.hindrance
+    return matter.line.mode == "auto" and sure and waits and matter.stop is None and not matter.obstacle

@@ -39,6 +39,15 @@ class Matter:
         """Whether it is agreed on and has no outcome yet."""
         return self.attempt is not None and self.attempt.state.under_way
 
+    @property
+    def obstacle(self) -> str:
+        """Why it must not be done now, as far as that can be told without looking; else empty."""
+        if not self.incident.open:
+            return "the incident is over"
+        if not self.line.fits:
+            return f"it is for other findings: {', '.join(self.proposal.causes)}"
+        return self.line.hindrance
+
 
 def read(world: World, connection: Connection, incident_id: str, action: str) -> Matter | None:
     """The action of an incident; None where there is no such one."""

@@ -439,6 +439,20 @@ async def test_what_goes_wrong_without_a_person_stops_itself(shop: Shop) -> None
     assert "Nothing is done without a person" in await page(service, "/")
 
 
+async def test_what_answers_another_finding_cannot_be_approved_nor_anything_once_it_is_over(shop: Shop) -> None:
+    service = await shop.service()
+    incident = await shop.incident(service)
+    said = await service.say(f"incidents/{incident['id']}/actions/other", 409, by="Ada")
+    assert "it is for other findings: oom-killed" in said["detail"]
+    over = {**alert("WebDown", namespace="shop"), "status": "resolved", "endsAt": shop.clock.now().isoformat()}
+    over["startsAt"] = incident["started_at"]
+    await service.post(over, status="resolved")
+    await service.incident(lambda found: found["status"] == "resolved")
+    said = await service.say(f"incidents/{incident['id']}/actions/more", 409, by="Ada")
+    assert "the incident is over" in said["detail"]
+    assert shop.cluster.changed == []
+
+
 async def test_what_there_is_not_is_not_found(shop: Shop) -> None:
     service = await shop.service()
     incident = await shop.incident(service)
