@@ -136,7 +136,8 @@ class Approver:
         }
         if problem:
             actions.save(connection, attempt.model_copy(update=looked))
-            text = f"{by} asked for “{attempt.title}”, it is refused: {problem}"
+            known = attempt.preview is not None and attempt.preview.refusal == problem
+            text = "" if known and by == POLICY else f"{by} asked for “{attempt.title}”, it is refused: {problem}"
             tell(self._world, connection, latest.incident, text, TimelineKind.TROUBLE)
         else:
             agreed = {"state": ActionState.APPROVED, "approved_by": by, "approved_at": now}

@@ -410,6 +410,19 @@ async def test_a_certain_finding_is_answered_without_a_person_once(shop: Shop) -
     assert shop.cluster.changed == [SCALE]
 
 
+async def test_what_policy_refuses_again_and_again_is_told_once(shop: Shop) -> None:
+    service = await shop.service(mode="auto", actions={**ALLOWED, "allow": "auto", "namespaces": ["other"]})
+    incident = await shop.incident(service)
+    for number in range(3):
+        await service.post(alert("WebDown", namespace="shop", pod=f"web-{number}", kind=f"Kind{number}"))
+        await asyncio.sleep(0.3)
+    line = await shop.stands(service, "previewed")
+    assert "may not be changed" in line["attempt"]["preview"]["refusal"]
+    whole = await service.get(f"incidents/{incident['id']}")
+    assert len([entry for entry in whole["timeline"] if entry["text"].startswith("policy asked for")]) == 1
+    assert shop.cluster.changed == []
+
+
 @pytest.mark.parametrize(
     ("mode", "confidence", "allow"),
     [("auto", "likely", "auto"), ("auto", "certain", "approve"), ("approve", "certain", "auto")],
