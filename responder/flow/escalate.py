@@ -153,7 +153,9 @@ def _tell(
 def _said(incident: Incident, step: EscalationStep, now: datetime) -> str:
     """`Escalated to Engineering Manager (level_2) through pager: nobody acknowledged it for 15 min`."""
     who = f"{step.role} ({step.level})"
-    how = f" through {', '.join(step.sinks)}" if step.sinks else ""
+    if not step.sinks:
+        return f"It is up to {who} now; escalation.contacts names no sink that reaches them"
+    how = f" through {', '.join(step.sinks)}"
     if step.by:
         return f"Escalated to {who}{how}: {step.by} asked for it"
     if now - incident.opened_at < AT_ONCE:

@@ -128,10 +128,16 @@ class Opsgenie(Sink):
     async def _do(self, medium: Medium, method: str, path: str, document: dict[str, Any]) -> None:
         """One request, and what became of it: 202 only says that it was taken."""
         taken = await self._send(medium, method, path, document)
-        number = _field(taken, "requestId")
+        path_of_request = f"/v2/alerts/requests/{_segment(str(_field(taken, 'requestId')))}"
+        trouble = Temporary(f"{taken.host} took a request and has not done it yet", Reason.TIMEOUT)
         for pause in LOOKS:
             await asyncio.sleep(pause)
-            answer = await self._send(medium, "GET", f"/v2/alerts/requests/{_segment(str(number))}", None, (404,))
+            try:
+                answer = await self._send(medium, "GET", path_of_request, None, (404,))
+            except Temporary as again:
+                # what was taken need not be sent again because a look at it failed
+                trouble = again
+                continue
             if answer.status == 404:
                 continue
             data = _field(answer, "data")
@@ -141,7 +147,7 @@ class Opsgenie(Sink):
             if "/v2/alerts/" in path and any(word in said.lower() for word in GONE):
                 return
             raise Permanent(f"{answer.host} did not do it: {clean(said)[:200]}", Reason.BAD_REQUEST)
-        raise Temporary(f"{taken.host} took a request and has not done it yet", Reason.TIMEOUT)
+        raise trouble
 
     async def _send(
         self, medium: Medium, method: str, path: str, document: dict[str, Any] | None, accept: tuple[int, ...] = ()

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, func, select, update
@@ -71,15 +71,18 @@ def save(connection: Connection, shown: Shown) -> None:
 
 
 def claim(connection: Connection, shown: Shown, now: datetime, after: int, within: timedelta) -> Shown:
-    """Give an incident a message of its own in the sink, or a place in a storm if it had `after` of them lately."""
+    """Give an incident a message of its own in the sink; a place in a storm if there is one, or if `after` incidents
+    got messages of their own lately.
+    """
     if shown.first_at or shown.storm:
         return shown
-    lately = (deliveries.c.sink == shown.sink) & (deliveries.c.first_at > now - within)
-    own = connection.scalar(select(func.count()).where(lately & (deliveries.c.storm == "")))
-    values = {**shown.__dict__, "first_at": now}
-    if (own or 0) >= after:
-        values["storm"] = _join(connection, shown.sink, now, within)
-    claimed = Shown(**values)
+    storm_id = _growing(connection, shown.sink, now, within)
+    if storm_id is None and _own(connection, shown.sink, now - within) >= after:
+        storm_id = STORM + secrets.token_hex(6)
+        connection.execute(insert(storms).values(id=storm_id, sink=shown.sink, opened_at=now, joined_at=now))
+    elif storm_id is not None:
+        connection.execute(update(storms).where(storms.c.id == storm_id).values(joined_at=now))
+    claimed = replace(shown, first_at=now, storm=storm_id or "")
     save(connection, claimed)
     return claimed
 
@@ -132,13 +135,13 @@ def waiting(connection: Connection) -> dict[str, int]:
     return {row[0]: row[1] for row in connection.execute(counted)}
 
 
-def _join(connection: Connection, sink: str, now: datetime, within: timedelta) -> str:
-    """The id of the sink's storm that still grows, or of a new one."""
+def _own(connection: Connection, sink: str, since: datetime) -> int:
+    """How many incidents got a message of their own since then."""
+    lately = (deliveries.c.sink == sink) & (deliveries.c.first_at > since) & (deliveries.c.storm == "")
+    return connection.scalar(select(func.count()).where(lately)) or 0
+
+
+def _growing(connection: Connection, sink: str, now: datetime, within: timedelta) -> str | None:
+    """The sink's storm that was joined lately."""
     growing = (storms.c.sink == sink) & (storms.c.joined_at > now - within) & (storms.c.opened_at > now - LONGEST_STORM)
-    found = connection.scalar(select(storms.c.id).where(growing).order_by(storms.c.opened_at.desc()).limit(1))
-    if found is None:
-        found = STORM + secrets.token_hex(6)
-        connection.execute(insert(storms).values(id=found, sink=sink, opened_at=now, joined_at=now))
-    else:
-        connection.execute(update(storms).where(storms.c.id == found).values(joined_at=now))
-    return str(found)
+    return connection.scalar(select(storms.c.id).where(growing).order_by(storms.c.opened_at.desc()).limit(1))
