@@ -13,7 +13,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from docs import rules_index
-from responder import detectors, plugins, probes, sinks
+from responder import actions, detectors, plugins, probes, sinks
+from responder.actions import Action
 from responder.metrics import Metrics
 from responder.plugins import Catalog, Plugin
 from responder.probes import Probe
@@ -38,6 +39,13 @@ def pages() -> Mapping[str, str]:
             "Where incidents are published. An entry of `sinks:` in the settings names the `kind` and a `name`; "
             "all other keys are the kind's options.",
             plugins.load(sinks, Sink, "sink"),
+        ),
+        "actions.md": plugin_page(
+            "Actions",
+            "Changes that a runbook can propose. `action:` names the kind, all other keys but `id`, `title`, `mode`, "
+            "`causes` and `verify` are its options; text options are templates as those of probes. Who has to agree, "
+            "and where the limits are: [changes](changes.md).",
+            actions.load(),
         ),
         "settings.md": settings_page(),
         "metrics.md": metrics_page(),
@@ -110,9 +118,9 @@ def described(model: type[BaseModel]) -> str:
 
 
 def _rights(plugin: type[Plugin]) -> str:
-    if not issubclass(plugin, Probe) or any(field.is_required() for field in plugin.model_fields.values()):
+    if not issubclass(plugin, Probe | Action) or any(field.is_required() for field in plugin.model_fields.values()):
         return ""
-    found = plugin().permissions()
+    found = plugin.model_construct().permissions()
     return ", ".join(f"{'/'.join(right.verbs)} `{f'{right.resource}.{right.group}'.rstrip('.')}`" for right in found)
 
 

@@ -10,10 +10,12 @@ import structlog
 from aiohttp import web
 from sqlalchemy import Connection
 
+import responder.actions
 import responder.detectors
 import responder.probes
 import responder.sinks
 from responder import plugins
+from responder.actions import Action
 from responder.clients import Clients
 from responder.clients import alertmanager as alertmanager_client
 from responder.clients import kubernetes as kubernetes_client
@@ -27,6 +29,8 @@ from responder.clients.network import AsyncNetwork
 from responder.clock import Clock, SystemClock
 from responder.errors import ConfigError
 from responder.flow import stages
+from responder.flow.act import Actor
+from responder.flow.approve import Approver
 from responder.flow.communicate import Communicator
 from responder.flow.escalate import Escalator
 from responder.flow.housekeeping import Housekeeper
@@ -156,6 +160,17 @@ def check_escalation(settings: Settings, book: Rulebook, sinks: Container[str]) 
                 raise ConfigError(f"escalation.contacts.{level}: there is no sink {sink!r}")
 
 
+def make_actions(settings: Settings) -> Catalog[Action]:
+    """The kinds of actions; raises ConfigError where the settings allow one that there is not."""
+    catalog = responder.actions.load()
+    for kind in settings.actions.kinds:
+        try:
+            catalog.find(kind)
+        except ConfigError as error:
+            raise ConfigError(f"actions.kinds: {error}") from None
+    return catalog
+
+
 def make_sinks(settings: Settings) -> dict[str, Sink]:
     """The configured sinks by name; raises ConfigError."""
     catalog = plugins.load(responder.sinks, Sink, "sink")
@@ -190,6 +205,7 @@ async def world(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIter
                 database=database,
                 rules=found.rules,
                 probes=found.probes,
+                actions=make_actions(settings),
                 detectors=found.detectors,
                 sinks=sinks,
                 clusters=found.clusters,
@@ -224,6 +240,8 @@ class Service:
             communicator=Communicator(world),
             opener=Opener(world, self._receiver.wake),
             judge=Judge(world),
+            approver=(approver := Approver(world)),
+            actor=Actor(world, approver),
         )
         gallery = Gallery()
         routing = Routing(world.settings.routes, world.sinks)
@@ -270,6 +288,7 @@ class Service:
             self._hands.escalator,
             self._hands.communicator,
             self._hands.judge,
+            self._hands.actor,
         )
         tasks = [
             asyncio.create_task(self._receiver.run(), name="receive"),

@@ -33,6 +33,7 @@ class Metrics:
         self.incidents = Gauge(
             "responder_incidents", "Incidents that are not resolved.", ["runbook", "severity", "status"], registry=r
         )
+        self.actions = Counter("responder_actions", "Actions by outcome.", ["action", "outcome"], registry=r)
         self.incidents_opened = Counter(
             "responder_incidents_opened", "Incidents opened or reopened.", ["runbook", "severity"], registry=r
         )

@@ -314,6 +314,30 @@ class Communication(Section):
     """Let them out as they are written; else each waits for somebody to publish it on the incident's page."""
 
 
+class Actions(Section):
+    """What may be changed, and who has to agree. By default nothing is: actions are suggestions on the page.
+
+    A runbook's own `mode` never goes beyond this.
+    """
+
+    allow: Literal["none", "approve", "auto"] = "none"
+    """`approve`: once a person agreed. `auto`: also by itself, where a runbook says so and the finding is certain."""
+    namespaces: tuple[str, ...] = ()
+    """Where objects may be changed; empty is nowhere. `*` is everywhere, and for what has no namespace, as nodes."""
+    kinds: tuple[str, ...] = ()
+    """The kinds of [actions](actions.md) that are allowed; empty: all."""
+    hourly_limit: int = Field(default=10, ge=0)
+    """At most so many changes in any hour, of all incidents together."""
+    cool_down: Duration = timedelta(minutes=15)
+    """How long an object is left alone after it was changed."""
+    approvers: tuple[str, ...] = ()
+    """User names of `auth.basic` that may approve; empty: whoever may read the page, or got the message."""
+    expires: Duration = timedelta(hours=1)
+    """How long a proposal can be approved, and how long after that it can still be begun."""
+    stop: bool = False
+    """Change nothing at all, whatever else is set."""
+
+
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -395,6 +419,8 @@ class Settings(BaseSettings):
     """Who is told while nobody acknowledges an incident."""
     communication: Communication = Field(default_factory=Communication)
     """Updates for a public status page."""
+    actions: Actions = Field(default_factory=Actions)
+    """What may be changed, and who has to agree."""
     kubernetes: KubernetesSettings = Field(default_factory=KubernetesSettings)
     """The cluster, where there is one."""
     prometheus: PrometheusSettings = Field(default_factory=PrometheusSettings)
@@ -457,6 +483,13 @@ class Settings(BaseSettings):
         if ":" not in listen or not port.isdigit() or int(port) > 65535:
             raise ValueError(f"{listen!r} is not HOST:PORT")
         return listen
+
+    @model_validator(mode="after")
+    def _known_approvers(self) -> Self:
+        users = {user.username for user in self.auth.basic}
+        if strangers := sorted(set(self.actions.approvers) - users):
+            raise ValueError(f"actions.approvers: {strangers[0]!r} is no user of auth.basic, so nobody can prove it")
+        return self
 
     @model_validator(mode="after")
     def _no_open_door(self) -> Self:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from responder import detectors, plugins, probes, settings
+from responder import actions, detectors, plugins, probes, settings
 from responder.probes import Probe
 from responder.runbooks.loading import load, shipped
 from responder.runbooks.rights import rights_of
@@ -106,3 +106,31 @@ def test_the_pod_runs_without_privileges() -> None:
         "capabilities": {"drop": ["ALL"]},
     }
     assert {"startupProbe", "readinessProbe", "livenessProbe"} <= container.keys()
+
+
+def test_the_role_for_actions_is_optional_and_has_what_every_action_inside_a_namespace_needs() -> None:
+    resources = yaml.safe_load((DEPLOY / "kubernetes" / "kustomization.yaml").read_text())["resources"]
+    assert "actions.yaml" not in resources
+    role, _ = yaml.safe_load_all((DEPLOY / "kubernetes" / "actions.yaml").read_text())
+    given = {
+        (group, resource, verb)
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    wanted = {
+        (right.group, right.resource, verb)
+        for plugin in actions.load().kinds.values()
+        for right in plugin.model_construct().permissions()
+        for verb in right.verbs
+        if verb not in ("get", "list") and right.resource != "nodes"
+    }
+    assert given == wanted
+
+
+def test_the_cluster_role_reads_what_every_action_reads() -> None:
+    for plugin in actions.load().kinds.values():
+        for right in plugin.model_construct().permissions():
+            if set(right.verbs) <= {"get", "list"}:
+                assert {(right.group, right.resource, verb) for verb in right.verbs} <= granted()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from docs import generate
-from responder import detectors, plugins, probes, sinks
+from responder import actions, detectors, plugins, probes, sinks
 from responder.app import make_sinks
 from responder.flow.routing import Routing
 from responder.metrics import Metrics
@@ -28,7 +28,7 @@ def section(page: str, title: str) -> str:
     return found[1]
 
 
-@pytest.mark.parametrize("name", ["probes.md", "sinks.md", "settings.md", "metrics.md", "causes.md"])
+@pytest.mark.parametrize("name", ["probes.md", "sinks.md", "actions.md", "settings.md", "metrics.md", "causes.md"])
 def test_the_generated_pages_are_up_to_date(name: str) -> None:
     written = (ROOT / "docs" / name).read_text(encoding="utf-8")
     assert written == generate.pages()[name], "run: make docs"
@@ -39,6 +39,13 @@ def test_every_probe_is_described_with_its_options() -> None:
         text = section("probes.md", kind)
         assert len(text.split()) > 5
         assert all(f"`{option}`" in text for option in probe.model_fields)
+
+
+def test_every_action_is_described_with_its_options_and_rights() -> None:
+    for kind, action in actions.load().kinds.items():
+        text = section("actions.md", kind)
+        assert all(f"`{option}`" in text for option in action.model_fields)
+        assert ("Needs: " in text) is kind.startswith("kubernetes.")
 
 
 def test_every_sink_is_described_with_its_options() -> None:

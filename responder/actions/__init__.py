@@ -1,1 +1,42 @@
-"""actions"""
+"""Remedies: one module per kind of action. This is their contract.
+
+An action is a guarded change that a runbook proposes. `preview` only reads, and has the server try the change without
+making it; `apply` makes exactly the changes of a preview that was made a moment ago. Who has to agree, how often,
+where, and what is written down is not its business: see `responder/flow/act.py`. The kind of `kubernetes_scale.py` is
+`kubernetes.scale`. Options that hold text from alerts are annotated as those of probes are.
+"""
+
+import sys
+from abc import abstractmethod
+
+from responder import plugins
+from responder.clients import Clients
+from responder.model.action import Preview
+from responder.plugins import Catalog, Plugin
+from responder.probes import Inquiry, Permission
+
+__all__ = ["Action", "Inquiry", "Permission", "Preview", "load"]
+
+
+class Action(Plugin):
+    """A change that may help."""
+
+    @abstractmethod
+    async def preview(self, inquiry: Inquiry, clients: Clients) -> Preview:
+        """What it would change now, or why it will not. Raises Temporary where that cannot be told now."""
+
+    @abstractmethod
+    async def apply(self, preview: Preview, clients: Clients, by: str) -> str:
+        """Make the changes in the name of `by`; returns what was done.
+
+        Raises Permanent where a server said no, Temporary where nobody knows whether it was done.
+        """
+
+    def permissions(self) -> tuple[Permission, ...]:
+        """The Kubernetes rights that these options need."""
+        return ()
+
+
+def load() -> Catalog[Action]:
+    """Every kind of action there is."""
+    return plugins.load(sys.modules[__name__], Action, "action", dotted=True)

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 import responder.detectors
 import responder.probes
 from responder import plugins
-from responder.app import check_escalation, check_variables, make_sinks, variables_of
+from responder.app import check_escalation, check_variables, make_actions, make_sinks, variables_of
 from responder.cli.serve import ConfigOption
 from responder.errors import ConfigError
 from responder.model.communication import StatusTemplates
@@ -44,6 +44,7 @@ def check(
     if config is not None:
         try:
             settings = load_settings(config)
+            make_actions(settings)
             folders += settings.rules
             probes = plugins.load(responder.probes, Probe, "probe", dotted=True)
             given = variables_of(settings)

@@ -7,14 +7,17 @@ from typing import Annotated, Any
 import typer
 import yaml
 
+import responder.actions
 import responder.detectors
 import responder.probes
 from responder import plugins
 from responder.app import variables_of
 from responder.cli.serve import ConfigOption
+from responder.flow.permit import hindrance
+from responder.model.action import EVERYWHERE
 from responder.probes import Probe
 from responder.runbooks.loading import load, shipped
-from responder.runbooks.rights import EXEC, Rights, rights_of
+from responder.runbooks.rights import EXEC, Rights, rights_of, rights_of_actions
 from responder.settings import Settings
 from responder.settings import load as load_settings
 
@@ -42,12 +45,16 @@ def rbac(
     settings = load_settings(config) if config else Settings()
     probes = plugins.load(responder.probes, Probe, "probe", dotted=True)
     folders = [shipped(), *settings.rules, *(runbooks or [])]
-    rights = rights_of(
-        load(folders, probes, responder.detectors.load(), variables_of(settings)).runbooks.values(), probes
-    )
-    for line in remarks(rights, settings, namespace or ()):
+    known = load(folders, probes, responder.detectors.load(), variables_of(settings)).runbooks.values()
+    acting = rights_of_actions(known, responder.actions.load(), lambda one: not hindrance(settings.actions, None, one))
+    rights = rights_of(known, probes).with_reads_of(acting)
+    for line in (*remarks(rights, settings, namespace or ()), *acting.remarks):
         typer.echo(f"# {line}")
-    typer.echo(yaml.safe_dump_all(manifests(rights, settings, name, home, namespace or ()), sort_keys=False), nl=False)
+    roles = [
+        *manifests(rights, settings, name, home, namespace or ()),
+        *changing(acting.changes, settings.actions.namespaces, name, home),
+    ]
+    typer.echo(yaml.safe_dump_all(roles, sort_keys=False), nl=False)
 
 
 def manifests(
@@ -66,6 +73,18 @@ def manifests(
         run = [{"apiGroups": [""], "resources": [EXEC], "verbs": ["create", "get"]}]
         for namespace in sorted(_executing(settings)):
             yield from _pair("", f"{name}-exec", namespace, run, who)
+
+
+def changing(rights: Rights, namespaces: Sequence[str], name: str, home: str) -> Iterator[Manifest]:
+    """Roles with their bindings for the actions that the settings allow, in the namespaces that they allow."""
+    who = [{"kind": "ServiceAccount", "name": name, "namespace": home}]
+    wide = EVERYWHERE in namespaces
+    rules = rights.rules(namespaced=None if wide else True)
+    if wide and rules:
+        yield from _pair("Cluster", f"{name}-actions", "", rules, who)
+        return
+    for namespace in sorted(set(namespaces)) if rules else ():
+        yield from _pair("", f"{name}-actions", namespace, rules, who)
 
 
 def remarks(rights: Rights, settings: Settings, namespaces: Sequence[str]) -> Iterator[str]:

@@ -65,10 +65,15 @@ class Exists(Permanent):
     """What should be created is there already."""
 
 
+Document = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+"""A change: the fields that an object shall have (a merge patch, RFC 7396), or operations on it (RFC 6902)."""
+
+
 class Kubernetes(Protocol):
     """One cluster, live or a snapshot. Resources are named as kubectl does: `pods`, `deployments.apps`.
 
-    The API server's discovery decides which version of a group is asked. Probes only read; what writes are sinks.
+    The API server's discovery decides which version of a group is asked. Probes only read; sinks and actions write.
+    With `dry_run` the server checks a change as if it were made, and makes none.
     """
 
     name: str
@@ -100,12 +105,26 @@ class Kubernetes(Protocol):
         """The end of a container's log, each line with its timestamp."""
         ...
 
-    async def create(self, resource: str, body: Mapping[str, Any], *, namespace: str = "") -> dict[str, Any]:
+    async def create(
+        self, resource: str, body: Mapping[str, Any], *, namespace: str = "", dry_run: bool = False
+    ) -> dict[str, Any]:
         """Make an object; raises Exists where one has its name, Permanent where nothing can be changed."""
         ...
 
-    async def patch(self, resource: str, name: str, body: Mapping[str, Any], *, namespace: str = "") -> dict[str, Any]:
-        """Change the fields of an object (a merge patch); raises Permanent with Reason.NOT_FOUND."""
+    async def patch(
+        self, resource: str, name: str, body: Document, *, namespace: str = "", dry_run: bool = False
+    ) -> dict[str, Any]:
+        """Change an object, or a part of it that is a resource of its own: `deployments.apps/scale`.
+
+        Raises Permanent with Reason.NOT_FOUND.
+        """
+        ...
+
+    async def evict(self, pod: str, *, namespace: str, uid: str = "", dry_run: bool = False) -> None:
+        """Delete a pod as far as its PodDisruptionBudgets allow, and only the one with that uid.
+
+        Raises Temporary with Reason.OVERLOADED while a budget forbids it.
+        """
         ...
 
     async def version(self) -> str:

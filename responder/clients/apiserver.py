@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import aiohttp
 from pydantic_core import from_json
 
-from responder.clients import Execution, Exists
+from responder.clients import Document, Execution, Exists
 from responder.clients.answers import check, read_bounded, unreachable
 from responder.clients.execution import execute
 from responder.clock import Clock
@@ -25,7 +25,7 @@ RENEWED_AFTER = 30.0
 """Seconds that credentials are trusted before a 401 makes us load them again."""
 LARGEST_ANSWER = 64 * 1024 * 1024
 LARGE = 262_144
-MERGE = "application/merge-patch+json"
+MERGE, OPERATIONS = "application/merge-patch+json", "application/json-patch+json"
 
 T = TypeVar("T")
 
@@ -71,7 +71,7 @@ class ApiServer:
         """POST a review, which changes nothing; raises Temporary with Reason.BAD_ANSWER for what is no object."""
         return self._object(await self._renewing(lambda: self._ask("POST", path, LARGEST_ANSWER, body)))
 
-    async def change(self, method: str, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    async def change(self, method: str, path: str, body: Document) -> dict[str, Any]:
         """POST an object, or PATCH one with what it shall have; raises Exists where the server answers 409."""
         return self._object(await self._renewing(lambda: self._ask(method, path, LARGEST_ANSWER, body)))
 
@@ -120,7 +120,7 @@ class ApiServer:
         except (aiohttp.ClientError, OSError) as error:
             raise unreachable(error, self.what) from None
 
-    async def _ask(self, method: str, path: str, limit: int, sent: Mapping[str, Any] | None = None) -> bytes:
+    async def _ask(self, method: str, path: str, limit: int, sent: Document | None = None) -> bytes:
         try:
             async with self._connected() as api:
                 rest = api.rest_client
@@ -128,7 +128,7 @@ class ApiServer:
                     method,
                     api.configuration.host + path,
                     json=sent,
-                    headers=await _headers(api) | ({"Content-Type": MERGE} if method == "PATCH" else {}),
+                    headers=await _headers(api) | ({"Content-Type": _form(sent)} if method == "PATCH" else {}),
                     proxy=rest.proxy,
                     server_hostname=rest.server_hostname,
                     allow_redirects=False,
@@ -143,6 +143,8 @@ class ApiServer:
         if response.status < 300:
             return
         said, after = _status(body)
+        if response.status == 409 and b'"AlreadyExists"' not in body:
+            raise Permanent(f"{self.what} answered 409: {redact(said)[:256]}", Reason.BAD_REQUEST)
         if response.status == 410:
             raise Expired(f"{self.what} answered 410: {said}", Reason.NOT_FOUND)
         if response.status == 409:
@@ -200,6 +202,10 @@ async def _headers(api: Any) -> dict[str, str]:
     headers = {"Accept": "application/json, */*", "User-Agent": "responder"}
     await api.update_params_for_auth(headers, [], ["BearerToken"])
     return headers
+
+
+def _form(patch: Document | None) -> str:
+    return MERGE if isinstance(patch, Mapping) else OPERATIONS
 
 
 def _load_library() -> Any:

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 from pydantic_core import to_json
 
-from responder.clients import REVIEWS, Execution, Kubernetes, Listing
+from responder.clients import REVIEWS, Document, Execution, Kubernetes, Listing
 from responder.clients.allowing import allowed
 from responder.clients.apiserver import ApiServer, Expired
 from responder.clients.discovery import Discovery, Resource, segment
@@ -90,15 +90,33 @@ class LiveKubernetes:
         path = f"/api/v1/namespaces/{segment(namespace)}/pods/{segment(pod)}/log?{urlencode(query)}"
         return await self._logs.ask((path, tail), lambda: self._tail(path, tail))
 
-    async def create(self, resource: str, body: Mapping[str, Any], *, namespace: str = "") -> dict[str, Any]:
+    async def create(
+        self, resource: str, body: Mapping[str, Any], *, namespace: str = "", dry_run: bool = False
+    ) -> dict[str, Any]:
         """Make an object; raises Exists where one has its name."""
         found = await self._discovery.find(resource)
-        return await self._write("POST", found.path(namespace), body)
+        return await self._write("POST", found.path(namespace), body, dry_run)
 
-    async def patch(self, resource: str, name: str, body: Mapping[str, Any], *, namespace: str = "") -> dict[str, Any]:
-        """Change the fields of an object; raises Permanent with Reason.NOT_FOUND."""
-        found = await self._discovery.find(resource)
-        return await self._write("PATCH", f"{found.path(namespace)}/{segment(name)}", body)
+    async def patch(
+        self, resource: str, name: str, body: Document, *, namespace: str = "", dry_run: bool = False
+    ) -> dict[str, Any]:
+        """Change an object; raises Permanent with Reason.NOT_FOUND."""
+        whole, slash, part = resource.partition("/")
+        found = await self._discovery.find(whole)
+        return await self._write("PATCH", f"{found.path(namespace)}/{segment(name)}{slash}{part}", body, dry_run)
+
+    async def evict(self, pod: str, *, namespace: str, uid: str = "", dry_run: bool = False) -> None:
+        """Delete a pod as its budgets allow (Kubernetes, concepts/scheduling-eviction/api-eviction)."""
+        version = (await self._discovery.find("poddisruptionbudgets.policy")).version
+        body: dict[str, Any] = {
+            "apiVersion": version,
+            "kind": "Eviction",
+            "metadata": {"name": pod, "namespace": namespace},
+        }
+        if uid:
+            body["deleteOptions"] = {"preconditions": {"uid": uid}}
+        path = f"/api/v1/namespaces/{segment(namespace)}/pods/{segment(pod)}/eviction"
+        await self._write("POST", path, body, dry_run)
 
     async def version(self) -> str:
         """The server's version."""
@@ -154,7 +172,8 @@ class LiveKubernetes:
     async def _json(self, path: str) -> dict[str, Any]:
         return await self._shared.ask(path, lambda: self._server.json(path))
 
-    async def _write(self, method: str, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    async def _write(self, method: str, path: str, body: Document, dry_run: bool = False) -> dict[str, Any]:
+        path += "?dryRun=All" if dry_run else ""
         key = (method, path, json.dumps(body))
         return await self._writes.ask(key, lambda: self._server.change(method, path, body), cache=False)
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from responder.clients import Execution, Listing
+from responder.clients import Document, Execution, Listing
 from responder.clients.discovery import WELL_KNOWN, segment
 from responder.clients.objects import pruned
 from responder.clients.selectors import by_fields, by_labels
@@ -110,13 +110,21 @@ class SnapshotKubernetes:
             lines = _lately(lines, since)
         return "".join(lines[-tail:])
 
-    async def create(self, resource: str, body: Mapping[str, Any], *, namespace: str = "") -> dict[str, Any]:
+    async def create(
+        self, resource: str, body: Mapping[str, Any], *, namespace: str = "", dry_run: bool = False
+    ) -> dict[str, Any]:
         """A snapshot cannot be changed: raises Permanent."""
-        raise Permanent("a snapshot of a cluster cannot be changed", Reason.NOT_CONFIGURED)
+        raise _unchangeable()
 
-    async def patch(self, resource: str, name: str, body: Mapping[str, Any], *, namespace: str = "") -> dict[str, Any]:
+    async def patch(
+        self, resource: str, name: str, body: Document, *, namespace: str = "", dry_run: bool = False
+    ) -> dict[str, Any]:
         """A snapshot cannot be changed: raises Permanent."""
-        raise Permanent("a snapshot of a cluster cannot be changed", Reason.NOT_CONFIGURED)
+        raise _unchangeable()
+
+    async def evict(self, pod: str, *, namespace: str, uid: str = "", dry_run: bool = False) -> None:
+        """A snapshot cannot be changed: raises Permanent."""
+        raise _unchangeable()
 
     async def version(self) -> str:
         """The version of the nodes' kubelets, or empty."""
@@ -140,6 +148,10 @@ class SnapshotKubernetes:
         async with self._reading:
             self._cluster = await asyncio.to_thread(_read_folder, self._folder, self._cluster)
             return self._cluster
+
+
+def _unchangeable() -> Permanent:
+    return Permanent("a snapshot of a cluster cannot be changed", Reason.NOT_CONFIGURED)
 
 
 def _read_folder(folder: Path, before: _Cluster) -> _Cluster:

@@ -3,6 +3,7 @@
     deliveries ─ receive: fold ─→ incidents ─ respond: investigate → diagnose ─→ findings ─ publish ─→ sinks
                      └─ reconcile (lost resolves)      └─ again when alerts join             └─ verify when resolved
                      └─ escalate (until somebody has it)                     └─ communicate (to the public)
+                                      findings ─ propose ─→ approve (a person, or policy) ─→ act ─→ verify
 
 Receiving runs on its own; everything after it is a job, written in the transaction that demands it, so
 that a crash at any point leaves nothing undone.
@@ -12,6 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from responder.flow.act import Actor
     from responder.flow.communicate import Communicator
     from responder.flow.escalate import Escalator
     from responder.flow.housekeeping import Housekeeper
@@ -32,6 +34,7 @@ def stages(
     escalator: "Escalator",
     communicator: "Communicator",
     judge: "Judge",
+    actor: "Actor",
 ) -> "Mapping[str, Handler]":
     """Which stage does which kind of job."""
     return {
@@ -43,4 +46,5 @@ def stages(
         "escalate": escalator.escalate,
         "communicate": communicator.communicate,
         "judge": judge.judge,
+        "act": actor.act,
     }

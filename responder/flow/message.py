@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from responder.model.action import ActionLine, ActionState, Attempt
 from responder.model.evidence import Chart, Evidence
 from responder.model.finding import Cleared, Finding, Unseen
 from responder.model.incident import AlertState, IncidentStatus, TrackedAlert
@@ -31,6 +32,8 @@ BUTTON = "button"
 PICTURE = "picture"
 """The purposes of signed addresses."""
 _LABELS: Mapping[Command, str] = {"acknowledge": "Acknowledge", "useful": "Useful", "not_useful": "Not useful"}
+APPROVALS = 3
+"""Buttons that approve actions."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,12 @@ class Addresses:
     def button(self, report: Report, command: Command) -> str:
         """The page on which somebody confirms the command."""
         token = self.signer.sign(BUTTON, report.id, command, until=report.opened_at + SIGNED_FOR)
+        return f"{self.base_url}/say/{token}"
+
+    def approval(self, report: Report, line: ActionLine, attempt: Attempt) -> str:
+        """The page on which somebody reads what an action would do, and approves it: once, until it expires."""
+        until = attempt.expires_at
+        token = self.signer.sign(BUTTON, report.id, "approve", line.id, str(attempt.number), until=until)
         return f"{self.base_url}/say/{token}"
 
     def picture(self, report: Report, evidence: str) -> str:
@@ -83,7 +92,8 @@ def compose(report: Report, *, links: Sequence[Link] = (), addresses: Addresses 
         public=report.public if report.public_approved else None,
         report=report,
     )
-    return message.model_copy(update={"digest": digest_of(message, _standing(report))})
+    offered = [f"{line.id} {attempt.number}" for line, attempt in approvable(report)]
+    return message.model_copy(update={"digest": digest_of(message, [*_standing(report), *offered])})
 
 
 def common_labels(alerts: Sequence[TrackedAlert]) -> Mapping[str, str]:
@@ -102,6 +112,27 @@ def _buttons(report: Report, addresses: Addresses) -> Iterable[Button]:
         wanted += ["useful", "not_useful"]
     for command in wanted:
         yield Button(command=command, label=_LABELS[command], url=addresses.button(report, command))
+    if report.status is not IncidentStatus.RESOLVED:
+        for line, attempt in approvable(report)[:APPROVALS]:
+            url = addresses.approval(report, line, attempt)
+            yield Button(command="approve", label=f"Approve: {_sentence(line.title)}", url=url, action=line.id)
+
+
+def approvable(report: Report) -> list[tuple[ActionLine, Attempt]]:
+    """The actions that somebody may approve."""
+    found = [(line, line.attempt) for line in report.actions if line.attempt is not None and not line.hindrance]
+    return [(line, attempt) for line, attempt in found if attempt.state.waits and line.fits]
+
+
+def _offer(line: ActionLine) -> str:
+    """How an action stands; empty where nobody can do it from here, or nobody has to know."""
+    attempt = line.attempt
+    if attempt is None or not line.fits or (line.hindrance and attempt.state.waits):
+        return ""
+    if attempt.state.waits:
+        return "approve"
+    by = f", approved by {attempt.approved_by}" if attempt.approved_by else ""
+    return "" if attempt.state is ActionState.EXPIRED and not by else f"{attempt.state}{by}"
 
 
 def _stage(report: Report) -> Stage:
@@ -184,7 +215,8 @@ def _next_steps(report: Report, finding: Finding | None) -> list[str]:
     if report.status is IncidentStatus.RESOLVED and not (report.verification and report.verification.passed is False):
         return []
     advised = [step for advice in report.advice if advice.when == "immediate" for step in advice.steps]
-    steps = [_sentence(step) for step in (*(finding.next_steps if finding else ()), *advised)]
+    offered = [f"{line.title} ({words})" for line in report.actions if (words := _offer(line))]
+    steps = [_sentence(step) for step in (*offered, *(finding.next_steps if finding else ()), *advised)]
     return list(dict.fromkeys(step for step in steps if step))[:STEPS]
 
 

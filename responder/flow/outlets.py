@@ -10,10 +10,11 @@ from sqlalchemy import Connection
 
 from responder.errors import Permanent, Reason
 from responder.flow import publish
-from responder.flow.message import BUTTON, PICTURE, compose
+from responder.flow.message import BUTTON, PICTURE, approvable, compose
 from responder.flow.reports import Reports
 from responder.flow.sample import stages
 from responder.flow.world import World
+from responder.model.action import ActionLine
 from responder.model.evidence import Chart
 from responder.model.message import Command, Message, Picture
 from responder.pictures import Gallery
@@ -48,6 +49,8 @@ class Said:
     command: Command
     headline: str = ""
     open: bool = field(default=True)
+    action: ActionLine | None = None
+    number: int = 0
 
 
 class Outlets:
@@ -122,6 +125,8 @@ class Outlets:
     async def said(self, token: str) -> Said | None:
         """What a signed button stands for; None where the token is none, or the incident forgotten."""
         found = self._world.addresses.signer.read(BUTTON, token, self._world.clock.now())
+        if found is not None and len(found) == 4 and found[1] == "approve":
+            return await self._approval(found[0], found[2], int(found[3]))
         if found is None or len(found) != 2:
             return None
         report = await self._reports.get(found[0])
@@ -129,6 +134,14 @@ class Outlets:
         if report is None or command is None:
             return None
         return Said(report.id, command, report.headline, report.acknowledged_at is None)
+
+    async def _approval(self, incident_id: str, action: str, number: int) -> Said | None:
+        """The one attempt that a button is about, as long as it can be approved; None afterwards."""
+        report = await self._reports.get(incident_id)
+        for line, attempt in approvable(report) if report else ():
+            if report and (line.id, attempt.number) == (action, number):
+                return Said(report.id, "approve", report.headline, action=line, number=number)
+        return None
 
     async def say(self, said: Said, by: str) -> None:
         """Do what the button says."""

@@ -8,7 +8,7 @@ from datetime import timedelta
 from sqlalchemy import Connection
 
 from responder.errors import Permanent, Reason
-from responder.flow import silence
+from responder.flow import permit, silence
 from responder.flow.announce import announce
 from responder.flow.checklist import lines
 from responder.flow.message import span
@@ -21,7 +21,7 @@ from responder.model.report import (
     full,
     summary,
 )
-from responder.store import deliveries, incidents, investigations, procedures, updates
+from responder.store import actions, deliveries, incidents, investigations, procedures, updates
 
 WATCHED_AT_MOST = 1000
 
@@ -158,6 +158,14 @@ class Reports:
             verification=investigations.verification_of(connection, incident_id),
             timeline=incidents.timeline_of(connection, incident_id),
             procedure=lines(runbook, investigation.target, tracked, procedures.marks_of(connection, incident_id)),
+            actions=permit.lines(
+                self._world.settings.actions,
+                actions.stop_of(connection),
+                runbook,
+                investigation.findings,
+                actions.latest(connection, incident_id),
+                self._world.clock.now(),
+            ),
             updates=updates.of_incident(connection, incident_id),
         )
 

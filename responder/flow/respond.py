@@ -12,6 +12,7 @@ from responder.errors import Permanent, Reason, Temporary
 from responder.flow.announce import announce
 from responder.flow.diagnose import diagnose
 from responder.flow.investigate import Investigator
+from responder.flow.matter import propose
 from responder.flow.target import target_of_alerts
 from responder.flow.world import World
 from responder.model.alert import Alert, AlertStatus
@@ -127,6 +128,8 @@ class Responder:
         finished = investigation.concluded(diagnosis, self._world.clock.now())
         said = diagnosis.findings[0].headline if diagnosis.findings else "no cause found"
         self._end(connection, incident_id, finished, TimelineKind.INVESTIGATION, f"Investigated: {said}")
+        if (incident := incidents.get(connection, incident_id)) is not None:
+            propose(self._world, connection, incident, finished)
 
     async def _give_up(self, incident_id: str, investigation: Investigation) -> None:
         remark = "The investigation failed; the log of Responder has the details"

@@ -1,5 +1,6 @@
 """Verify: "resolved" is not "healthy"; the runbook's checks are asked again before anybody says fixed."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -35,14 +36,21 @@ class Verifier:
         investigation = await self._world.database.read(
             lambda connection: investigations.latest(connection, incident_id) or Investigation()
         )
-        seen = await self._ask(runbook, incident, investigation)
-        checks = tuple(_check(step, seen.get(step.step)) for step in runbook.verify)
-        verification = Verification(at=self._world.clock.now(), checks=checks)
+        verification = await self.check(runbook, runbook.verify, incident, investigation)
         await self._world.database.write(lambda connection: self._keep(connection, incident_id, verification))
         return self._again(runbook, incident, verification)
 
-    async def _ask(self, runbook: Runbook, incident: Incident, investigation: Investigation) -> dict[str, Evidence]:
-        wanted = {step.step for step in runbook.verify if step.step}
+    async def check(
+        self, runbook: Runbook, checks: Sequence[VerifyStep], incident: Incident, investigation: Investigation
+    ) -> Verification:
+        """Make some of the runbook's checks now."""
+        seen = await self._ask(runbook, checks, incident, investigation)
+        return Verification(at=self._world.clock.now(), checks=tuple(_check(one, seen.get(one.step)) for one in checks))
+
+    async def _ask(
+        self, runbook: Runbook, checks: Sequence[VerifyStep], incident: Incident, investigation: Investigation
+    ) -> dict[str, Evidence]:
+        wanted = {step.step for step in checks if step.step}
         steps = tuple(
             step.model_copy(update={"needs": (), "when": ""}) for step in runbook.investigate if step.id in wanted
         )

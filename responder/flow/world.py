@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
+from responder.actions import Action
 from responder.clients import Alertmanager, Clients, Http, of_cluster
 from responder.clock import Clock
 from responder.detectors import Detectors
@@ -29,6 +30,7 @@ class World:
     database: Database
     rules: Rules
     probes: Catalog[Probe]
+    actions: Catalog[Action]
     detectors: Detectors
     sinks: Mapping[str, Sink]
     clusters: Mapping[str, Clients]

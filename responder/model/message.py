@@ -43,19 +43,20 @@ class Picture(Record):
     url: str = ""
 
 
-Command = Literal["acknowledge", "useful", "not_useful"]
-"""What a reader can tell us from where they read."""
+Command = Literal["acknowledge", "useful", "not_useful", "approve"]
+"""What a reader can tell us from where they read; `approve` always through a page that shows what it would do."""
 
 
 class Button(Record):
     """Something the reader may say. `url` is a signed page that asks before it acts: it may be fetched by anybody.
 
-    Media that call back (see `Sink.hear`) need no url.
+    Media that call back (see `Sink.hear`) need no url, save for `approve`, which names an `action`.
     """
 
     command: Command
     label: str
     url: str
+    action: str = ""
 
 
 class Member(Record):

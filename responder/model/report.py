@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import AwareDatetime, Field
 
+from responder.model.action import ActionLine
 from responder.model.communication import PublicUpdate, StatusDraft
 from responder.model.evidence import Evidence
 from responder.model.finding import Cleared, Diagnosis, Finding, Unseen
@@ -140,6 +141,7 @@ class Report(Record):
     response_missed: bool = False
     false_alarm: str = ""
     procedure: tuple[ProcedureLine, ...] = ()
+    actions: tuple[ActionLine, ...] = ()
     public: PublicUpdate | None = None
     public_approved: bool = False
     updates: tuple[StatusDraft, ...] = ()
@@ -192,6 +194,7 @@ def full(
     verification: Verification | None = None,
     timeline: Sequence[TimelineEntry] = (),
     procedure: Sequence[ProcedureLine] = (),
+    actions: Sequence[ActionLine] = (),
     updates: Sequence[StatusDraft] = (),
 ) -> Report:
     """An incident with everything that is known of it."""
@@ -217,6 +220,7 @@ def full(
         response_missed=incident.response_missed,
         false_alarm=incident.false_alarm,
         procedure=tuple(procedure),
+        actions=tuple(actions),
         public=public[0].update if public else None,
         public_approved=bool(approved),
         updates=tuple(updates),

@@ -122,12 +122,25 @@ class Rule(Record):
 
 
 class ActionProposal(_Open):
-    """A change that may help: which action, on what, and who has to agree."""
+    """A change that may help: which action, with which options (all other keys), and who has to agree.
+
+    `causes` are the findings that it answers; empty: whatever was found. `auto` needs some, and acts only on the best
+    finding, if that is certain. `verify` are the steps that show whether it helped, of those under the runbook's
+    `verify`; empty: all of them.
+    """
 
     id: StepId
     action: str
     title: str = ""
     mode: Literal["suggest", "approve", "auto"] = "suggest"
+    causes: tuple[str, ...] = ()
+    verify: tuple[StepId, ...] = ()
+
+    @model_validator(mode="after")
+    def _not_blind(self) -> "ActionProposal":
+        if self.mode == "auto" and not self.causes:
+            raise ValueError("mode auto needs 'causes': the findings that it answers")
+        return self
 
 
 class VerifyStep(Record):
@@ -251,9 +264,16 @@ class Runbook(Record):
             for need in step.needs:
                 if need not in ids:
                     raise ValueError(f"step {step.id!r} needs {need!r}, which is no step")
-        for check in self.verify:
-            if check.step and check.step not in ids:
-                raise ValueError(f"verify names the step {check.step!r}, which is no step")
+        checked = [check.step for check in self.verify]
+        for name in checked:
+            if name and name not in ids:
+                raise ValueError(f"verify names the step {name!r}, which is no step")
+        proposed = [action.id for action in self.actions]
+        for twice in {name for name in proposed if proposed.count(name) > 1}:
+            raise ValueError(f"two actions have the id {twice!r}")
+        for action in self.actions:
+            if missing := sorted(set(action.verify) - set(checked)):
+                raise ValueError(f"action {action.id!r}: verify of the runbook has no step {missing[0]!r}")
         _refuse_cycle({step.id: step.needs for step in self.investigate})
         _check_procedure(self.procedure, ids)
         return self

@@ -6,11 +6,12 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from responder.actions import Action
 from responder.detectors import Detectors
 from responder.errors import ConfigError
 from responder.model.communication import StatusTemplates
 from responder.model.escalation import EscalationPolicy
-from responder.model.runbook import Runbook, Step
+from responder.model.runbook import ActionProposal, Runbook, Step
 from responder.plugins import Catalog, did_you_mean
 from responder.probes import Probe
 from responder.runbooks.conditions import Condition
@@ -31,6 +32,7 @@ class Checker:
 
     probes: Catalog[Probe]
     detectors: Detectors
+    actions: Catalog[Action]
     templates: Sequence[str] = ()
 
     def check(self, runbook: Runbook) -> Found:
@@ -49,6 +51,23 @@ class Checker:
             if check.expect:
                 yield from _condition(("verify", index, "expect"), check.expect)
         yield from self._procedure(runbook)
+        causes = {**self.detectors.causes, **{cause.slug: cause for cause in runbook.causes}}
+        for index, proposal in enumerate(runbook.actions):
+            yield from self._action(proposal, causes, ("actions", index))
+
+    def _action(self, proposal: ActionProposal, causes: Mapping[str, object], path: Path) -> Found:
+        for cause in proposal.causes:
+            if cause not in causes:
+                yield (*path, "causes"), f"unknown cause {cause!r}{did_you_mean(cause, causes)}"
+        try:
+            action = self.actions.find(proposal.action)
+        except ConfigError as error:
+            yield (*path, "action"), str(error)
+            return
+        for option, value in proposal.options.items():
+            yield from _templates((*path, option), value)
+        for option, message in option_problems(action, proposal.options):
+            yield (*path, option) if option else path, message
 
     def _procedure(self, runbook: Runbook) -> Found:
         for index, step in enumerate(runbook.procedure):

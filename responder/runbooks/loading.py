@@ -8,6 +8,7 @@ from typing import TypeVar
 import structlog
 from pydantic import ValidationError
 
+from responder import actions
 from responder.detectors import Detectors
 from responder.metrics import Metrics
 from responder.model.communication import StatusTemplates
@@ -54,7 +55,7 @@ def load(
     read_once = [_documents(folder, problems) for folder in folders]
     templates = _named(read_once, StatusTemplates, check_templates, problems)
     known = {*templates, *_shipped_templates(folders)}
-    checker = Checker(probes, detectors, tuple(sorted(known)))
+    checker = Checker(probes, detectors, actions.load(), tuple(sorted(known)))
     runbooks = _named(read_once, Runbook, checker.check, problems, variables)
     escalations = _named(read_once, EscalationPolicy, check_escalation, problems)
     if problems:

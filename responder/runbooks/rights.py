@@ -1,18 +1,20 @@
 """Which rights in Kubernetes the loaded runbooks need: those of the probes that their steps ask."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from responder.actions import Action
 from responder.clients.discovery import WELL_KNOWN
 from responder.errors import ConfigError
-from responder.model.runbook import Runbook, Step
-from responder.plugins import Catalog
+from responder.model.runbook import ActionProposal, Runbook
+from responder.plugins import Catalog, P
 from responder.probes import Permission, Probe
 from responder.templating import placeholder, templated
 
 EXEC = "pods/exec"
+_READS = frozenset({"get", "list", "watch"})
 _WITHOUT_NAMESPACE = frozenset(
     {(group, name) for name, (group, _, inside) in WELL_KNOWN.items() if not inside}
     | {("metrics.k8s.io", "nodes"), ("apiextensions.k8s.io", "customresourcedefinitions")}
@@ -43,9 +45,33 @@ class Rights:
         ]
 
     @property
+    def changes(self) -> "Rights":
+        """Those of them that change something."""
+        return Rights(frozenset(right for right in self.needed if not _READS.issuperset(right.verbs)), self.remarks)
+
+    def with_reads_of(self, other: "Rights") -> "Rights":
+        """These, and what others read."""
+        return Rights(self.needed | (other.needed - other.changes.needed), self.remarks)
+
+    @property
     def executes(self) -> bool:
         """Whether a runbook wants to run commands in containers."""
         return any(right.resource == EXEC for right in self.needed)
+
+
+def rights_of_actions(
+    runbooks: Iterable[Runbook], actions: Catalog[Action], wanted: Callable[[ActionProposal], bool]
+) -> Rights:
+    """What the proposed actions need, of those that are wanted."""
+    needed: set[Permission] = set()
+    remarks: list[str] = []
+    for runbook in runbooks:
+        for proposal in filter(wanted, runbook.actions):
+            try:
+                needed.update(_plugin(proposal.action, proposal.options, actions).permissions())
+            except ConfigError as error:
+                remarks.append(f"{runbook.name}, action {proposal.id}: its rights depend on the alert ({error})")
+    return Rights(frozenset(needed), tuple(remarks))
 
 
 def rights_of(runbooks: Iterable[Runbook], probes: Catalog[Probe]) -> Rights:
@@ -57,21 +83,21 @@ def rights_of(runbooks: Iterable[Runbook], probes: Catalog[Probe]) -> Rights:
             if runbook.awaits(step):
                 continue
             try:
-                needed.update(_probe(step, probes).permissions())
+                needed.update(_plugin(step.probe, step.options, probes).permissions())
             except ConfigError as error:
                 remarks.append(f"{runbook.name}, step {step.id}: its rights depend on the alert ({error})")
     return Rights(frozenset(needed), tuple(remarks))
 
 
-def _probe(step: Step, probes: Catalog[Probe]) -> Probe:
-    """The probe with its fixed options: what a template fills in later may be anything, so the widest is assumed."""
-    plugin = probes.find(step.probe)
+def _plugin(kind: str, given: Mapping[str, Any], catalog: Catalog[P]) -> P:
+    """The plugin with its fixed options: what a template fills in may be anything, so the widest is assumed."""
+    plugin = catalog.find(kind)
     options = {
         name: _filled(value)
-        for name, value in step.options.items()
+        for name, value in given.items()
         if not _has_template(value) or plugin.model_fields[name].is_required()
     }
-    return probes.build(step.probe, options)
+    return catalog.build(kind, options)
 
 
 def _filled(value: Any) -> Any:

@@ -106,7 +106,16 @@ def _root(
     links = addresses(message.model_copy(update={"buttons": ()}))
     if links:
         yield _rich(_section(*_joined([{"type": "link", "url": url, "text": name} for name, url in links])))
-    buttons = [_button(button.label, button.command, message.key, button.url, calls_back) for button in message.buttons]
+    buttons = [
+        _button(
+            button.label,
+            "_".join(filter(None, (button.command, button.action))),
+            message.key,
+            button.url,
+            calls_back and not button.action,
+        )
+        for button in message.buttons
+    ]
     if elements := [button for button in buttons if button]:
         yield {"type": "actions", "block_id": "commands", "elements": elements}
     footer = [", ".join(message.alerts), f"incident {clean(message.key)}", RESENT if resent else ""]

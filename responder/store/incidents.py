@@ -12,6 +12,7 @@ from responder.model.incident import AlertState, Incident, IncidentStatus, Timel
 from responder.model.ledger import Changes, Heart, Ledger
 from responder.store.database import announce
 from responder.store.tables import (
+    actions,
     alerts,
     deliveries,
     evidence,
@@ -157,7 +158,7 @@ def forget(connection: Connection, before: datetime) -> None:
     for chunk in _chunks(ids):
         for table in (
             *(alerts, timeline_table, investigations, evidence, verifications, feedback, deliveries),
-            *(procedure_marks, status_updates),
+            *(procedure_marks, status_updates, actions),
         ):
             connection.execute(delete(table).where(table.c.incident_id.in_(chunk)))
         connection.execute(delete(incidents).where(incidents.c.id.in_(chunk)))

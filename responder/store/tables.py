@@ -18,7 +18,7 @@ from sqlalchemy import (
     false,
 )
 
-SCHEMA = "0003"
+SCHEMA = "0004"
 """The newest migration; the start compares it without loading Alembic."""
 
 
@@ -188,6 +188,17 @@ storms = Table(
     Column("sink", String, nullable=False),
     Column("opened_at", Moment, nullable=False),
     Column("joined_at", Moment, nullable=False),
+)
+
+actions = Table(
+    "actions",
+    metadata,
+    Column("incident_id", String, primary_key=True),
+    Column("action", String, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("started_at", Moment),
+    Column("document", Text, nullable=False),
+    Index("actions_by_start", "started_at"),
 )
 
 keys = Table(

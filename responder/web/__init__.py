@@ -8,7 +8,7 @@ from jinja2 import PackageLoader, StrictUndefined
 
 from responder.flow.outlets import Outlets
 from responder.flow.world import World
-from responder.web import api, assets, formats, live, operations, outlets, pages, views
+from responder.web import actions, api, assets, formats, live, operations, outlets, pages, views
 from responder.web.guard import guard, harden
 from responder.web.hands import routes as hands_routes
 from responder.web.health import Sources
@@ -69,7 +69,14 @@ def mount(app: web.Application, site: Site, *, heartbeat: float = live.HEARTBEAT
         evidence_words=views.EVIDENCE_WORDS,
         place_of=views.place,
     )
-    guarded = (*pages.routes(), *api.routes(), *hands_routes(), *outlets.routes(), *operations.routes(site.metrics))
+    guarded = (
+        *pages.routes(),
+        *api.routes(),
+        *hands_routes(),
+        *actions.routes(),
+        *outlets.routes(),
+        *operations.routes(site.metrics),
+    )
     own = app.add_routes(guarded)
     app.add_routes([*operations.open_routes(), *outlets.open_routes(), web.get("/static/{name}", assets.serve)])
     app.middlewares.extend((explain, guard(frozenset(own))))

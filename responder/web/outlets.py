@@ -9,6 +9,7 @@ from aiohttp import web
 from responder.errors import Permanent, Reason
 from responder.flow.outlets import Outlet
 from responder.sinks import Call
+from responder.web import actions
 from responder.web.api import FORMS, given_in, name_in
 from responder.web.guard import from_here
 from responder.web.pages import render
@@ -97,6 +98,8 @@ async def ask(request: web.Request) -> web.Response:
     said = await request.app[SITE].outlets.said(request.match_info["token"])
     if said is None:
         raise not_found("This link is no longer valid. Open the incident itself.")
+    if said.action is not None:
+        return await actions.ask(request, said)
     return await render(request, "say.html", {"said": said, "done": False})
 
 
@@ -108,6 +111,8 @@ async def say(request: web.Request) -> web.Response:
     said = await site.outlets.said(request.match_info["token"])
     if said is None:
         raise not_found("This link is no longer valid. Open the incident itself.")
+    if said.action is not None:
+        return await actions.say(request, said)
     given = await given_in(request)
     await site.outlets.say(said, site.door.identify(request.headers) or name_in(given))
     return await render(request, "say.html", {"said": said, "done": True})

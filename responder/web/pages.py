@@ -104,7 +104,8 @@ async def cause(request: web.Request) -> web.Response:
 
 async def render(request: web.Request, template: str, context: Mapping[str, Any]) -> web.Response:
     """Rendered in a thread: the page of a large incident takes a while."""
-    everything = {"now": request.app[SITE].clock.now(), **context}
+    site = request.app[SITE]
+    everything = {"now": site.clock.now(), "stopped": await site.hands.actor.stopped(), **context}
     text = await asyncio.to_thread(aiohttp_jinja2.render_string, template, request, everything)
     response = web.Response(text=text, content_type="text/html", headers={"Cache-Control": "private, no-cache"})
     response.enable_compression()

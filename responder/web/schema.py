@@ -6,6 +6,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from responder import __version__
+from responder.model.action import Stop
 from responder.model.finding import Cause
 from responder.model.incident import IncidentStatus, Severity
 from responder.model.procedure import StepState
@@ -27,7 +28,7 @@ def report() -> Json:
 @cache
 def openapi() -> Json:
     """The whole document."""
-    models = [(model, "serialization") for model in (Report, ReportSummary, Runbook, Cause)]
+    models = [(model, "serialization") for model in (Report, ReportSummary, Runbook, Cause, Stop)]
     _, schemas = models_json_schema(models, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
     return {
         "openapi": "3.1.0",
@@ -72,6 +73,7 @@ def _paths() -> Json:
             )
         },
         **_hands(incident),
+        **_actions(incident),
         "/api/v1/incidents/{id}/silence": {"post": _silence(incident)},
         "/api/v1/events": {"get": _events()},
         "/api/v1/runbooks": {"get": _get("runbooks", "The runbooks in use", _array("RunbookLine"))},
@@ -117,6 +119,39 @@ def _hands(incident: Json) -> Json:
             found["responses"]["409"] = {"$ref": "#/components/responses/Conflict"}
     review = _get("review", "The post-incident review, as Markdown", _TEXT, incident, media="text/markdown")
     return {f"{one}/{path}": {"post": found} for path, found in said.items()} | {f"{one}/review.md": {"get": review}}
+
+
+def _actions(incident: Json) -> Json:
+    """What may be changed, and who stops it."""
+    action, line, by = _parameter("action", where="path"), _ref("ActionLine"), {"by": _TEXT}
+    one, what = "/api/v1/incidents/{id}/actions", [incident, action]
+    seen = {"number": {"type": "integer"}, "seen": {**_TEXT, "description": "the preview's `text` that was read"}}
+    stopped: Json = {"anyOf": [_ref("Stop"), {"type": "null"}]}
+    found: Json = {
+        one: {"get": _get("actions", "The actions of an incident as they stand", _array("ActionLine"), incident)},
+        f"{one}/{{action}}": {
+            "get": _get("action", "An action as it stands", line, *what),
+            "post": _saying("approve", "Approve what its preview says, and have it done", incident, by | seen),
+        },
+        f"{one}/{{action}}/preview": {
+            "post": _saying("preview", "See what it would do, without doing it", incident, {})
+        },
+        "/api/v1/actions/stop": {
+            "get": _get("stopped", "What stops all actions, null where nothing does", stopped),
+            "post": _saying("stop", "Emergency stop: nothing is changed any more", None, {**by, "why": _TEXT}),
+        },
+        "/api/v1/actions/resume": {"post": _saying("resume", "Let actions go on", None, by)},
+    }
+    for path in (f"{one}/{{action}}", f"{one}/{{action}}/preview"):
+        found[path]["post"]["parameters"] = what
+        found[path]["post"]["responses"] |= {
+            "200": _answer("As it stands now", line, "application/json"),
+            "409": {"$ref": "#/components/responses/Conflict"},
+            "502": _answer("It cannot be told now what it would do", _ref("Problem"), "application/problem+json"),
+        }
+    for path in ("/api/v1/actions/stop", "/api/v1/actions/resume"):
+        found[path]["post"]["responses"]["200"] = _answer("What stops actions now", stopped, "application/json")
+    return found
 
 
 def _listing() -> Json:

@@ -9,6 +9,8 @@ from typing import Protocol
 from aiohttp import web
 
 from responder.clock import Clock
+from responder.flow.act import Actor
+from responder.flow.approve import Approver
 from responder.flow.communicate import Communicator
 from responder.flow.escalate import Escalator
 from responder.flow.judge import Judge
@@ -67,6 +69,8 @@ class Hands:
     communicator: Communicator
     opener: Opener
     judge: Judge
+    approver: Approver
+    actor: Actor
 
 
 @dataclass(frozen=True)

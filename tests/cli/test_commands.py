@@ -95,10 +95,54 @@ def test_mistakes_in_a_runbook_are_told_with_file_and_line_and_what_was_meant(tm
     assert f"{file}:8: diagnose[0].use: unknown detectors 'al'" in said
 
 
+@pytest.mark.parametrize(
+    ("action", "place", "why"),
+    [
+        (
+            "kubernetes.scal, replicas: 2",
+            "action",
+            "unknown action 'kubernetes.scal', did you mean 'kubernetes.scale'?",
+        ),
+        ("kubernetes.scale, replica: 2, replicas: 2", "replica", "unknown option 'replica', did you mean 'replicas'?"),
+        ("kubernetes.scale, replicas: many", "replicas", "valid integer"),
+        ("kubernetes.scale", "", "write either 'replicas' or 'factor'"),
+        (
+            "kubernetes.rollout_restart, target: '{{ label.app }}'",
+            "target",
+            "unknown name 'label', did you mean 'labels'?",
+        ),
+        (
+            "kubernetes.rollout_restart, causes: [oom-kill]",
+            "causes",
+            "unknown cause 'oom-kill', did you mean 'oom-killed'?",
+        ),
+        ("kubernetes.rollout_restart, mode: auto", "", "mode auto needs 'causes'"),
+        ("kubernetes.rollout_restart, verify: [web]", "", "verify of the runbook has no step 'web'"),
+    ],
+)
+def test_mistakes_in_actions_are_told(tmp_path: Path, action: str, place: str, why: str) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        "apiVersion: responder/v1\n"
+        "kind: Runbook\n"
+        "metadata: {name: mine, title: Mine}\n"
+        "match: ['alertname = X']\n"
+        "actions:\n"
+        f"  - {{id: more, action: {action}}}\n"
+    )
+    said = responder("check", file, code=1)
+    assert why in said
+    assert f"{place}: " in said
+
+
 def test_mistakes_in_the_settings_are_told(tmp_path: Path) -> None:
     file = tmp_path / "responder.yaml"
     file.write_text("lisen: 127.0.0.1:1\n")
     assert "did you mean 'listen'" in responder("check", "--config", file, code=1)
+    file.write_text("actions: {kinds: [kubernetes.scales]}\n")
+    assert "actions.kinds: unknown action 'kubernetes.scales', did you mean 'kubernetes.scale'?" in responder(
+        "check", "--config", file, code=1
+    )
 
 
 def test_the_schema_is_printed_for_editors() -> None:

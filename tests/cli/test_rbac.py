@@ -22,6 +22,12 @@ investigate:
   - {id: numbers, probe: prometheus.query, query: 'up{job="{{ labels.job }}"}'}
 diagnose: [{use: all}]
 """
+ACTIONS = """
+actions:
+  - {id: more, action: kubernetes.scale, replicas: 5, mode: approve}
+  - {id: fewer, action: kubernetes.delete_pods, mode: suggest}
+  - {id: aside, action: kubernetes.cordon, mode: approve}
+"""
 
 
 @pytest.fixture
@@ -102,3 +108,24 @@ def test_a_step_that_wants_a_variable_needs_its_rights_once_it_is_set(printed: A
     assert ("", "secrets", "get") not in rights(role)
     _, (role, *_) = printed(settings=f"{{rules: ['{tmp_path}/runbooks'], variables: {{deep: 'yes'}}}}")
     assert ("", "secrets", "get") in rights(role)
+
+
+def changing(roles: list[dict[str, Any]]) -> dict[str, set[tuple[str, str, str]]]:
+    """What the roles for actions allow, by namespace; empty for a cluster role."""
+    found = [role for role in roles if role["kind"].endswith("Role") and role["metadata"]["name"].endswith("-actions")]
+    return {role["metadata"].get("namespace", ""): rights(role) for role in found}
+
+
+def test_actions_get_rights_only_where_the_settings_allow_them(printed: Any, tmp_path: Path) -> None:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "shop.yaml").write_text(RUNBOOK.replace("name: web", "name: shop") + ACTIONS)
+    rules = f"rules: [{tmp_path}/rules]\n"
+    assert changing(printed(settings=rules)[1]) == {}
+    assert changing(printed(settings=rules + "actions: {allow: approve}\n")[1]) == {}
+    allowed = "actions: {allow: approve, namespaces: [shop, bank], kinds: [kubernetes.scale, kubernetes.cordon]}\n"
+    scale = {("apps", "deployments/scale", "patch"), ("apps", "statefulsets/scale", "patch")}
+    roles = printed(settings=rules + allowed)[1]
+    assert changing(roles) == {"shop": scale, "bank": scale}
+    assert ("autoscaling", "horizontalpodautoscalers", "list") in rights(roles[0])
+    everywhere = allowed.replace("[shop, bank]", "['*']")
+    assert changing(printed(settings=rules + everywhere)[1]) == {"": scale | {("", "nodes", "patch")}}

@@ -7,13 +7,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from responder.clients import Execution, Exists, Listing, LogLine, Reply, Rows, Statement
+from responder.clients import Document, Execution, Exists, Listing, LogLine, Reply, Rows, Statement
 from responder.clients.selectors import by_fields, by_labels
-from responder.errors import Permanent, Reason, Trouble
+from responder.errors import Permanent, Reason, Temporary, Trouble
 from responder.model.evidence import HttpAnswer, Sample, Series, Shape
 from responder.model.network import DnsAnswer, TcpAnswer, TlsAnswer, WebSocketAnswer
+from tests.fakes.patches import BadPatch, merged, operated
 
 S = TypeVar("S", bound=Shape)
+
+DRY = " (dry run)"
+BUDGET = "Cannot evict pod as it would violate the pod's disruption budget."
 
 KINDS = {
     "pods": "Pod",
@@ -37,6 +41,7 @@ KINDS = {
     "jobs.batch": "Job",
     "cronjobs.batch": "CronJob",
     "horizontalpodautoscalers.autoscaling": "HorizontalPodAutoscaler",
+    "poddisruptionbudgets.policy": "PodDisruptionBudget",
     "namespaces": "Namespace",
     "endpointslices.discovery.k8s.io": "EndpointSlice",
     "ingressclasses.networking.k8s.io": "IngressClass",
@@ -54,7 +59,8 @@ KINDS = {
 class FakeKubernetes:
     """A cluster of the given objects and logs (`pod/container`, `pod/container:previous`).
 
-    `troubles` are raised for a resource, a log, or for everything (`*`). What `slow` names never comes.
+    `troubles` are raised for a resource, a log, or for everything (`*`). What `slow` names never comes. Pods that are
+    `budgeted` cannot be evicted.
     """
 
     objects: list[dict[str, Any]] = field(default_factory=list)
@@ -65,6 +71,7 @@ class FakeKubernetes:
     name: str = ""
     reviews: Callable[[str, Mapping[str, Any], str], Mapping[str, Any]] | None = None
     execution: Execution | None = None
+    budgeted: set[str] = field(default_factory=set)
 
     def kubectl(self, *arguments: str) -> str:
         return " ".join(("kubectl", *arguments))
@@ -121,18 +128,41 @@ class FakeKubernetes:
             raise Permanent("the command is not allowed", Reason.FORBIDDEN)
         return self.execution
 
-    async def create(self, resource: str, body: Mapping[str, Any], *, namespace: str = "") -> dict[str, Any]:
-        await self._told(f"create {resource}")
-        if any(one["kind"] == body["kind"] and one["metadata"] == body["metadata"] for one in self.objects):
-            raise Exists(f"{resource} {body['metadata']['name']} already exists", Reason.BAD_REQUEST)
-        self.objects.append(dict(body))
-        return self.objects[-1]
+    async def create(
+        self, resource: str, body: Mapping[str, Any], *, namespace: str = "", dry_run: bool = False
+    ) -> dict[str, Any]:
+        await self._told(f"create {resource}{DRY * dry_run}")
+        made, name = dict(body), body["metadata"]["name"]
+        if any(one["kind"] == body["kind"] and one["metadata"]["name"] == name for one in self.objects):
+            raise Exists(f"{resource} {name} already exists", Reason.BAD_REQUEST)
+        if not dry_run:
+            self.objects.append(made)
+        return made
 
-    async def patch(self, resource: str, name: str, body: Mapping[str, Any], *, namespace: str = "") -> dict[str, Any]:
-        await self._told(f"patch {resource}")
-        found = await self.get(resource, name, namespace=namespace)
-        found |= body
-        return found
+    async def patch(
+        self, resource: str, name: str, body: Document, *, namespace: str = "", dry_run: bool = False
+    ) -> dict[str, Any]:
+        await self._told(f"patch {resource}{DRY * dry_run}")
+        whole, _, _part = resource.partition("/")
+        found = await self.get(whole, name, namespace=namespace)
+        try:
+            changed = merged(found, body) if isinstance(body, Mapping) else operated(found, [*map(dict, body)])
+        except BadPatch as problem:
+            raise Permanent(f"the server answered 422: {problem}", Reason.BAD_REQUEST) from None
+        if not dry_run:
+            found.clear()
+            found.update(changed)
+        return dict(changed)
+
+    async def evict(self, pod: str, *, namespace: str, uid: str = "", dry_run: bool = False) -> None:
+        await self._told(f"evict {pod}{DRY * dry_run}")
+        found = await self.get("pods", pod, namespace=namespace)
+        if uid and found["metadata"].get("uid") != uid:
+            raise Permanent("the server answered 409: the UID in the precondition is another", Reason.BAD_REQUEST)
+        if pod in self.budgeted:
+            raise Temporary(f"the server answered 429: {BUDGET}", Reason.OVERLOADED)
+        if not dry_run:
+            self.objects.remove(found)
 
     async def version(self) -> str:
         await self._told("version")
@@ -320,6 +350,12 @@ class FakeAlertmanager:
             await asyncio.sleep(3600)
         assert self.trouble is not None
         raise self.trouble
+
+    async def silence(self, labels: Mapping[str, str], *, until: datetime, reason: str, by: str, mark: str) -> str:
+        self.asked.append(("silence", *labels.values()))
+        if self.trouble is not None:
+            raise self.trouble
+        return "silence-1"
 
     async def close(self) -> None:
         self.asked.clear()

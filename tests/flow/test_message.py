@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 
-from responder.flow.message import NAMES, TEXT, compose, span
+from responder.flow.message import BUTTON, NAMES, TEXT, Addresses, compose, span
+from responder.model.action import ActionLine, ActionState, Attempt
 from responder.model.evidence import EvidenceStatus
 from responder.model.incident import AlertState, IncidentStatus
 from responder.model.message import Link
 from responder.model.report import Check, Investigated, InvestigationStatus, Report, Verification
 from responder.model.subject import Subject, Target
+from responder.signing import Signer
 from tests.makers import NOW, evidence
 from tests.sinks.reports import announced, chart, diagnosed, finding, tracked
 
@@ -35,6 +37,65 @@ def test_the_first_word_says_what_fires_where_since_when() -> None:
     assert message.because == message.not_it == message.not_seen == ()
     assert message.alerts == ("KubePodCrashLooping ×3",)
     assert message.report == announced()
+
+
+def offered(state: ActionState = ActionState.PROPOSED, **fields: Any) -> ActionLine:
+    attempt = Attempt(
+        incident_id="4f2a",
+        action="more",
+        kind="kubernetes.scale",
+        title="Scale to 5",
+        mode="approve",
+        state=state,
+        proposed_at=NOW,
+        expires_at=NOW + timedelta(hours=1),
+        approved_by="" if state.waits else "Ada",
+    )
+    given = {"id": "more", "kind": "kubernetes.scale", "title": "Scale to 5", "mode": "approve", "attempt": attempt}
+    return ActionLine.model_validate(given | fields)
+
+
+def test_what_can_be_approved_is_the_next_step_with_a_button_that_expires() -> None:
+    signer = Signer("k")
+    message = compose(diagnosed(actions=(offered(),)), addresses=Addresses("https://responder.example", signer))
+    assert texts(message.next_steps)[0] == "Scale to 5 (approve)"
+    [button] = [button for button in message.buttons if button.command == "approve"]
+    assert (button.label, button.action) == ("Approve: Scale to 5", "more")
+    token = button.url.rpartition("/")[2]
+    assert signer.read(BUTTON, token, NOW) == ("4f2a", "approve", "more", "1")
+    assert signer.read(BUTTON, token, NOW + timedelta(minutes=61)) is None
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (ActionState.RUNNING, "Scale to 5 (running, approved by Ada)"),
+        (ActionState.VERIFIED, "Scale to 5 (verified, approved by Ada)"),
+        (ActionState.UNKNOWN, "Scale to 5 (unknown, approved by Ada)"),
+    ],
+)
+def test_who_approved_and_what_came_of_it_is_news_without_another_button(state: ActionState, said: str) -> None:
+    addresses = Addresses("https://responder.example", Signer("k"))
+    before = compose(diagnosed(actions=(offered(),)), addresses=addresses)
+    message = compose(diagnosed(actions=(offered(state),)), addresses=addresses)
+    assert texts(message.next_steps)[0] == said
+    assert "approve" not in [button.command for button in message.buttons]
+    assert message.digest != before.digest
+
+
+@pytest.mark.parametrize("fields", [{"hindrance": "stopped"}, {"fits": False}, {"attempt": None}])
+def test_what_nobody_can_approve_is_not_offered(fields: dict[str, Any]) -> None:
+    addresses = Addresses("https://responder.example", Signer("k"))
+    message = compose(diagnosed(actions=(offered(**fields),)), addresses=addresses)
+    assert message.next_steps == compose(diagnosed()).next_steps
+    assert "approve" not in [button.command for button in message.buttons]
+
+
+def test_another_attempt_is_news_since_its_button_is_another() -> None:
+    first = offered()
+    assert first.attempt
+    second = first.model_copy(update={"attempt": first.attempt.model_copy(update={"number": 2})})
+    assert compose(diagnosed(actions=(first,))).digest != compose(diagnosed(actions=(second,))).digest
 
 
 def test_the_answer_has_cause_reasons_and_what_to_do() -> None:

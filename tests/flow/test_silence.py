@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from responder.errors import Permanent, Reason
-from responder.flow.silence import MOST, selections
+from responder.flow.silence import selections
 from responder.model.incident import AlertState, TrackedAlert
 from responder.model.report import Report
+from responder.model.silencing import MOST
 from tests.servers import AlertmanagerProcess, Servers, route
 from tests.service import Running, Starter, alert
 from tests.sinks.reports import announced, tracked

@@ -14,7 +14,7 @@ import pytest
 from responder.errors import Permanent, Reason, Temporary, Trouble
 from responder.flow.message import Addresses, compose
 from responder.flow.sample import stages
-from responder.model.message import Message
+from responder.model.message import Button, Message
 from responder.signing import Signer
 from responder.sinks import Call, Click
 from responder.sinks._slack_blocks import HEADER, MOST, root
@@ -240,6 +240,19 @@ def test_without_a_signing_secret_buttons_open_a_page() -> None:
     [links] = [b for b in root(message(), calls_back=False).blocks if b["type"] == "actions"]
     assert all(button["url"].startswith("https://responder.example/say/") for button in links["elements"])
     assert not [b for b in root(compose(announced()), calls_back=True).blocks if b["type"] == "actions"]
+
+
+def test_what_changes_a_cluster_always_asks_on_a_page_first() -> None:
+    urls = [f"https://responder.example/say/{name}" for name in ("more", "fewer")]
+    approvals = tuple(
+        Button(command="approve", label=f"Approve: {action}", url=url, action=action)
+        for action, url in zip(("more", "fewer"), urls, strict=True)
+    )
+    rendered = root(message(buttons=approvals), calls_back=True)
+    assert faults_of_blocks(rendered.blocks) == []
+    [actions] = [block for block in rendered.blocks if block["type"] == "actions"]
+    assert [button["url"] for button in actions["elements"]] == urls
+    assert len({button["action_id"] for button in actions["elements"]}) == 2
 
 
 def signed(body: bytes, *, secret: str = SIGNING, age: float = 0, **headers: str) -> Call:

@@ -1,0 +1,48 @@
+"""`kubernetes.cordon`: no new pods on a node."""
+
+from pydantic import Field
+
+from responder.actions._kubernetes import KubernetesAction, Refusal, changes_of, patch, planned
+from responder.clients import Kubernetes
+from responder.model.action import Preview
+from responder.model.kubernetes import Object
+from responder.probes import Inquiry, Permission
+from responder.probes._kubernetes import reads
+from responder.templating import KubeName
+
+
+class KubernetesCordon(KubernetesAction):
+    """Cordons a node: pods that run there stay, new ones go elsewhere.
+
+    Without `node` it is the incident's. Refused where fewer than `leave` other nodes would take pods.
+    """
+
+    node: KubeName = ""
+    leave: int = Field(1, ge=1, description="nodes that still have to take pods")
+
+    async def plan(self, inquiry: Inquiry, kubernetes: Kubernetes) -> Preview:
+        name = self.node or inquiry.target.node
+        if not name:
+            raise Refusal("the alert names no node: set the option node")
+        node = Object(await kubernetes.get("nodes", name))
+        if node.spec.get("unschedulable"):
+            raise Refusal(f"{node.subject} is cordoned already")
+        others = [item for item in map(Object, (await kubernetes.list("nodes")).items) if item.name != node.name]
+        taking = sum(_takes_pods(item) for item in others)
+        if taking < self.leave:
+            raise Refusal(f"only {taking} other nodes would take pods, {self.leave} have to be left")
+        return planned(
+            kubernetes,
+            f"Cordon {node.subject}; {taking} other nodes take pods",
+            [node],
+            [patch(node, "nodes", {"spec": {"unschedulable": True}})],
+            kubernetes.kubectl("cordon", node.name),
+            kubernetes.kubectl("uncordon", node.name),
+        )
+
+    def permissions(self) -> tuple[Permission, ...]:
+        return *reads("nodes"), changes_of("nodes")
+
+
+def _takes_pods(node: Object) -> bool:
+    return not node.spec.get("unschedulable") and node.conditions.get("Ready", {}).get("status") == "True"

@@ -1,0 +1,195 @@
+"""Act: make an approved change, once, and see whether it helped.
+
+Every step is stored before the next begins. What was under way when Responder ended is never repeated: nobody knows
+whether the change was made, so a person has to look. What a change comes to right before it is made has to be what was
+approved.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import structlog
+from sqlalchemy import Connection
+
+from responder.flow import permit
+from responder.flow.approve import Approver
+from responder.flow.matter import POLICY, Matter, read, tell
+from responder.flow.remedy import Remedy
+from responder.flow.verify import AGAIN, Verifier
+from responder.flow.world import World
+from responder.model.action import ActionState, Attempt, Preview, Stop
+from responder.model.incident import TimelineKind
+from responder.model.redaction import redact
+from responder.model.report import Verification
+from responder.store import actions
+
+log = structlog.get_logger(__name__)
+
+_WORDS: Mapping[ActionState, str] = {
+    ActionState.DONE: "Done",
+    ActionState.VERIFIED: "It helped",
+    ActionState.FAILED: "Failed",
+    ActionState.REFUSED: "Refused",
+    ActionState.EXPIRED: "Expired",
+    ActionState.UNKNOWN: "Nobody knows whether it was done, look before anything else",
+}
+_HARMLESS = (ActionState.DONE, ActionState.VERIFIED)
+
+
+class Actor:
+    """Makes the changes that were approved."""
+
+    def __init__(self, world: World, approver: Approver) -> None:
+        self._world = world
+        self._policy = world.settings.actions
+        self._approver = approver
+        self._remedy = Remedy(world)
+        self._verifier = Verifier(world)
+
+    async def act(self, key: str) -> datetime | None:
+        """The job: go on with the action `INCIDENT/ACTION`, or see what of `INCIDENT` is to be done by itself."""
+        incident_id, _, action = key.partition("/")
+        if not action:
+            await self._approver.automatic(incident_id)
+            return None
+        matter = await self._world.database.read(lambda connection: read(self._world, connection, incident_id, action))
+        if matter is None or matter.attempt is None:
+            return None
+        match matter.attempt.state:
+            case ActionState.RUNNING:
+                text = "Responder ended while the change was made, and does not repeat it"
+                return await self._finish(matter, matter.attempt, ActionState.UNKNOWN, text)
+            case ActionState.APPROVED:
+                return await self._begin(matter, matter.attempt)
+            case ActionState.DONE if matter.attempt.checked_at is None:
+                return await self._verify(matter, matter.attempt)
+        return None
+
+    async def stopped(self) -> Stop | None:
+        """What stops actions, if anything does."""
+        if self._policy.stop:
+            return Stop(at=self._world.clock.now(), why="actions.stop in the settings")
+        return await self._world.database.read(actions.stop_of)
+
+    async def stop(self, by: str, why: str = "") -> None:
+        """Change nothing any more, until somebody resumes; what is under way is not cut off."""
+        stop = Stop(by=by, at=self._world.clock.now(), why=redact(why))
+        await self._world.database.write(lambda connection: actions.set_stop(connection, stop))
+        log.warning("act.stopped", by=by, why=stop.why)
+
+    async def resume(self, by: str) -> None:
+        """Let actions go on."""
+        await self._world.database.write(lambda connection: actions.set_stop(connection, None))
+        log.warning("act.resumed", by=by)
+
+    async def _begin(self, matter: Matter, attempt: Attempt) -> datetime | None:
+        """Make an approved change, if it still is what was approved."""
+        if attempt.expires_at <= self._world.clock.now():
+            late = "it was not begun in time after the approval"
+            return await self._finish(matter, attempt, ActionState.EXPIRED, late)
+        if problem := _stopped(matter, attempt):
+            return await self._finish(matter, attempt, ActionState.REFUSED, problem)
+        preview = await self._remedy.preview(matter)
+        running = await self._world.database.write(lambda connection: self._intend(connection, attempt, preview))
+        if isinstance(running, str):
+            return await self._finish(matter, attempt, ActionState.REFUSED, running)
+        state, said = await self._remedy.apply(matter, preview, running.approved_by)
+        return await self._finish(matter, running, state, said)
+
+    def _intend(self, connection: Connection, attempt: Attempt, preview: Preview) -> Attempt | str:
+        """Write down that the change is made from now on; or why it must not be."""
+        latest = read(self._world, connection, attempt.incident_id, attempt.action)
+        if latest is None or latest.attempt != attempt:
+            return "it is not what was approved any more"
+        if not preview.refusal and attempt.preview is not None and not preview.same(attempt.preview):
+            return f"it comes to something else than what was approved: {preview.text}"
+        now = self._world.clock.now()
+        lately = actions.begun_since(connection, permit.remembered(self._policy, now))
+        problem = _stopped(latest, attempt) or permit.refusal(self._policy, preview, lately, now)
+        if problem:
+            return problem
+        running = {"state": ActionState.RUNNING, "started_at": now, "preview": preview}
+        actions.save(connection, begun := attempt.model_copy(update=running))
+        return begun
+
+    async def _finish(self, matter: Matter, attempt: Attempt, state: ActionState, said: str) -> datetime | None:
+        """Write the outcome down; returns when to see whether it helped."""
+        now = self._world.clock.now()
+        await self._settle(attempt, state, {"outcome": redact(said), "finished_at": now}, f"{attempt.title}: {said}")
+        if attempt.approved_by == POLICY and state not in _HARMLESS:
+            await self._stop_itself(attempt, said)
+        return now + AGAIN if state is ActionState.DONE else None
+
+    async def _verify(self, matter: Matter, attempt: Attempt) -> datetime | None:
+        """See whether it helped; again while it does not and its time is not over."""
+        now, wanted = self._world.clock.now(), matter.proposal.verify
+        steps = [step for step in matter.runbook.verify if step.step and (not wanted or step.step in wanted)]
+        found = await self._verifier.check(matter.runbook, steps, matter.incident, matter.investigation)
+        until = (attempt.finished_at or now) + max((step.within for step in steps), default=AGAIN)
+        seen, checked = _seen(found), {"checked_at": now}
+        if found.passed:
+            text = f"{attempt.title}: {seen}"
+            await self._settle(attempt, ActionState.VERIFIED, {"checked": seen, **checked}, text)
+        elif steps and now < until:
+            return min(now + AGAIN, until)
+        elif found.passed is None:
+            await self._settle(attempt, ActionState.DONE, {"checked": "nothing could be checked by machine", **checked})
+        else:
+            await self._settle(attempt, ActionState.DONE, {"checked": f"it did not help: {seen}", **checked})
+            await self._note(attempt, f"{attempt.title} did not help: {seen}")
+            if attempt.approved_by == POLICY:
+                await self._stop_itself(attempt, f"it did not help: {seen}")
+        return None
+
+    async def _settle(
+        self, attempt: Attempt, state: ActionState, changed: Mapping[str, object], said: str = ""
+    ) -> None:
+        """Write down where the attempt stands now, unless it stands elsewhere by now, and have it told."""
+
+        def keep(connection: Connection) -> None:
+            latest = read(self._world, connection, attempt.incident_id, attempt.action)
+            if latest is None or latest.attempt is None:
+                return
+            if (latest.attempt.number, latest.attempt.state) != (attempt.number, attempt.state):
+                return
+            actions.save(connection, latest.attempt.model_copy(update={"state": state, **changed}))
+            text = f"{_WORDS[state]}: {redact(said)}" if said else ""
+            kind = TimelineKind.ACTION if state in _HARMLESS else TimelineKind.TROUBLE
+            tell(self._world, connection, latest.incident, text, kind)
+
+        await self._world.database.write(keep)
+        if said:
+            self._world.metrics.actions.labels(attempt.kind, state.value).inc()
+            log.info("act.outcome", incident=attempt.incident_id, action=attempt.action, state=state.value)
+
+    async def _stop_itself(self, attempt: Attempt, why: str) -> None:
+        """What was done by itself went wrong: nothing more is, until somebody has looked."""
+        now = self._world.clock.now()
+        stop = Stop(scope="auto", by="Responder", at=now, why=f"{attempt.title}: {redact(why)}")
+
+        def keep(connection: Connection) -> None:
+            if actions.stop_of(connection) is None:
+                actions.set_stop(connection, stop)
+
+        await self._world.database.write(keep)
+        await self._note(attempt, "Nothing more is done without a person, until somebody resumes actions")
+
+    async def _note(self, attempt: Attempt, text: str) -> None:
+        def keep(connection: Connection) -> None:
+            if (latest := read(self._world, connection, attempt.incident_id, attempt.action)) is not None:
+                tell(self._world, connection, latest.incident, text, TimelineKind.TROUBLE)
+
+        await self._world.database.write(keep)
+
+
+def _stopped(matter: Matter, attempt: Attempt) -> str:
+    """Why it must not go on although it was approved."""
+    if attempt.approved_by == POLICY and matter.stop is not None:
+        return f"actions without a person are stopped: {matter.stop.why}"
+    return matter.obstacle
+
+
+def _seen(found: Verification) -> str:
+    """The checks that decided, with what was seen."""
+    decided = [check for check in found.checks if check.passed is bool(found.passed)]
+    return "; ".join(f"{check.text} ({check.seen})" for check in decided)
