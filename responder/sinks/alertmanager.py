@@ -14,8 +14,8 @@ from responder.model.incident import IncidentStatus
 from responder.model.message import Message
 from responder.model.runbook import Duration
 from responder.sinks import Medium, Preview, Sink
-from responder.sinks._http import send
-from responder.sinks._options import Address, basic, secrets_of
+from responder.sinks import _credentials as credentials
+from responder.sinks._http import Address, send
 from responder.sinks._paging import addresses, blocks, headline, text
 from responder.sinks._text import clean, cut, first_line, web_address
 
@@ -139,12 +139,12 @@ class Alertmanager(Sink):
             raise next((trouble for trouble in troubles if isinstance(trouble, Temporary)), troubles[0])
 
     async def _credentials(self) -> tuple[Mapping[str, str], Sequence[str]]:
-        tokens = await secrets_of(self.token, self.token_file)
+        tokens = await credentials.every(self.token, self.token_file)
         if tokens:
             return {"Authorization": f"Bearer {tokens[0]}"}, tokens
         if self.username:
-            passwords = await secrets_of(self.password, self.password_file) or [""]
-            header = basic(self.username, passwords[0])
+            passwords = await credentials.every(self.password, self.password_file) or [""]
+            header = credentials.basic(self.username, passwords[0])
             return {"Authorization": header}, [passwords[0], header.removeprefix("Basic ")]
         return {}, ()
 

@@ -13,7 +13,7 @@ from responder.model.record import Record
 from responder.model.runbook import Duration
 from responder.sinks import Block, Medium, Preview, Sink
 from responder.sinks import _apprise as library
-from responder.sinks._secret import reveal
+from responder.sinks import _credentials as credentials
 from responder.sinks._text import first_line
 
 PICTURES = 1
@@ -88,7 +88,7 @@ class Apprise(Sink):
             return Temporary(f"{service.name} did not answer within {seconds:g} s", Reason.TIMEOUT)
 
     async def _addresses(self) -> list[str]:
-        lines = (await reveal(None, self.urls_file)).splitlines()
+        lines = (await credentials.reveal(None, self.urls_file)).splitlines()
         return [url.get_secret_value() for url in self.urls] + [line.strip() for line in lines if line.strip()]
 
     async def _drawn(self, message: Message, known: list[library.Service], medium: Medium) -> list[bytes]:

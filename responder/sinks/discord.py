@@ -19,8 +19,8 @@ from responder.model.message import Message
 from responder.model.record import Record
 from responder.model.runbook import Duration
 from responder.sinks import Block, Medium, Preview, Sink
+from responder.sinks import _credentials as credentials
 from responder.sinks import _receipt as receipts
-from responder.sinks import _secret as secrets
 from responder.sinks._chat import RESENT, Markup, colour, fitted, outline, title, written
 from responder.sinks._http import Answer, send
 from responder.sinks._text import clean, cut, escape_markdown
@@ -53,7 +53,7 @@ class Discord(Sink):
 
     async def deliver(self, message: Message, receipt: str, medium: Medium) -> str:
         """Post the message or edit it, charts and all; one that was deleted is posted anew. Returns id and digest."""
-        url = URL(await secrets.read_address(self.url, self.url_file))
+        url = URL(await credentials.read_address(self.url, self.url_file))
         posted = receipts.read(Posted, receipt)
         if posted is not None and posted.digest == message.digest:
             return receipt
@@ -106,7 +106,7 @@ class Discord(Sink):
         body: dict[str, Any] = {"body": form} if charts else {"document": document}
         thread = {"thread_id": self.thread_id} if self.thread_id else {}
         target = url.update_query({**query, **thread})
-        hidden = secrets.pieces(str(url))
+        hidden = credentials.pieces(str(url))
         return await send(medium.http, method, target, timeout=self.timeout.total_seconds(), secrets=hidden, **body)
 
 

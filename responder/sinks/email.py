@@ -16,9 +16,9 @@ from responder.model.message import Message
 from responder.model.record import Record
 from responder.model.runbook import Duration
 from responder.sinks import Block, Medium, Preview, Sink
+from responder.sinks import _credentials as credentials
 from responder.sinks._email_message import Drawn, mail, message_id, page, subject, text
 from responder.sinks._email_transport import PORTS, Security, Server, hand_in
-from responder.sinks._secret import reveal
 from responder.sinks._text import clean, first_line
 
 log = structlog.get_logger(__name__)
@@ -146,7 +146,7 @@ class Email(Sink):
             port=self.port or PORTS[self.security],
             security=self.security,
             username=self.username,
-            password=await reveal(self.password, self.password_file) if self.username else "",
+            password=await credentials.reveal(self.password, self.password_file) if self.username else "",
             hello=self.hello,
             ca_file=self.ca_file,
             timeout=self.timeout.total_seconds(),

@@ -11,9 +11,9 @@ from yarl import URL
 from responder.errors import Reason, Temporary
 from responder.model.message import Message
 from responder.sinks import Medium, Preview
-from responder.sinks._http import Answer, send
+from responder.sinks import _credentials as credentials
+from responder.sinks._http import Address, Answer, send
 from responder.sinks._issue_markdown import body, marked, neutral, news
-from responder.sinks._options import Address, secret_of
 from responder.sinks._paging import addresses, blocks, headline, text
 from responder.sinks._text import cut, first_line
 from responder.sinks._tickets import LABEL, State, Tickets, mark
@@ -83,7 +83,7 @@ class Gitlab(Tickets):
         return issue | ({"confidential": True} if self.confidential else {})
 
     async def _send(self, medium: Medium, method: str, path: str, document: Any = None) -> Answer:
-        token = await secret_of(self.token, self.token_file, "token")
+        token = await credentials.read(self.token, self.token_file, "token")
         return await send(
             medium.http,
             method,

@@ -19,7 +19,7 @@ from responder.errors import Reason, Temporary
 from responder.model.message import Message
 from responder.model.runbook import Duration
 from responder.sinks import Block, Medium, Preview, Sink
-from responder.sinks import _secret as secrets
+from responder.sinks import _credentials as credentials
 from responder.sinks._chat import RESENT, Markup, addresses, fitted, outline, paragraphs, title
 from responder.sinks._http import send
 from responder.sinks._text import clean, cut, utf8, web_address
@@ -43,7 +43,7 @@ class GoogleChat(Sink):
         """Post a card into the incident's thread, unless it is what was posted last."""
         if receipt == message.digest:
             return receipt
-        given = await secrets.read_address(self.url, self.url_file)
+        given = await credentials.read_address(self.url, self.url_file)
         seed = f"{message.key}\n{receipt}\n{message.digest}"
         number = "responder-" + hashlib.blake2b(seed.encode(), digest_size=16).hexdigest()
         target = URL(given).update_query(
@@ -55,7 +55,7 @@ class GoogleChat(Sink):
             target,
             document=request(message, resent=medium.doubtful),
             timeout=self.timeout.total_seconds(),
-            secrets=secrets.pieces(given),
+            secrets=credentials.pieces(given),
         )
         document = answer.json()
         if not isinstance(document, dict) or not isinstance(document.get("name"), str):

@@ -16,9 +16,9 @@ from responder.model.incident import IncidentStatus
 from responder.model.message import Message
 from responder.model.runbook import Duration
 from responder.sinks import Block, Medium, Preview, Sink
+from responder.sinks import _credentials as credentials
 from responder.sinks._html import short_html
 from responder.sinks._http import Answer, send
-from responder.sinks._secret import reveal
 from responder.sinks._text import clean, web_address
 
 LONGEST_TEXT = 4000
@@ -161,7 +161,7 @@ class GrafanaAnnotations(Sink):
         document: Mapping[str, Any] | None = None,
         accept: Sequence[int] = (),
     ) -> Answer:
-        token = await reveal(self.token, self.token_file)
+        token = await credentials.reveal(self.token, self.token_file)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         if self.org_id is not None:
             headers["X-Grafana-Org-Id"] = str(self.org_id)

@@ -10,8 +10,8 @@ from pydantic import Field, SecretStr, field_validator
 from responder.model.message import Message
 from responder.model.runbook import Duration
 from responder.sinks import Medium, Preview, Sink
+from responder.sinks import _credentials as credentials
 from responder.sinks._http import send
-from responder.sinks._options import secret_address_of, web_secret
 from responder.sinks._paging import Standing, addresses, blocks, headline, text, wanted, words
 from responder.sinks._text import cut, first_line, web_address
 
@@ -26,7 +26,7 @@ class GrafanaOncall(Sink):
     url_file: Path | None = Field(None, description="a file that holds it")
     timeout: Duration = Field(timedelta(seconds=10), description="the longest that one request may take")
 
-    _http = field_validator("url")(web_secret)
+    _http = field_validator("url")(credentials.web_secret)
 
     async def deliver(self, message: Message, receipt: str, medium: Medium) -> str:
         """Post what is new; the receipt is the `alert_uid` and what it was told last."""
@@ -48,7 +48,8 @@ class GrafanaOncall(Sink):
         )
 
     async def _post(self, medium: Medium, alert: dict[str, Any]) -> None:
-        url, hidden = await secret_address_of(self.url, self.url_file)
+        url = await credentials.read_address(self.url, self.url_file)
+        hidden = credentials.pieces(url)
         seconds = self.timeout.total_seconds()
         await send(medium.http, "POST", url, document=alert, timeout=seconds, secrets=hidden)
 

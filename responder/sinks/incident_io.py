@@ -11,9 +11,9 @@ from responder.errors import Reason, Temporary
 from responder.model.message import Message
 from responder.model.runbook import Duration
 from responder.sinks import Medium, Preview, Sink
-from responder.sinks._http import send
+from responder.sinks import _credentials as credentials
+from responder.sinks._http import Address, send
 from responder.sinks._issue_markdown import finding
-from responder.sinks._options import Address, secret_of
 from responder.sinks._paging import Standing, blocks, headline, text, wanted, words
 from responder.sinks._text import clean, cut, first_line, web_address
 
@@ -51,7 +51,7 @@ class IncidentIo(Sink):
         )
 
     async def _post(self, medium: Medium, event: dict[str, Any]) -> None:
-        token = await secret_of(self.token, self.token_file, "token")
+        token = await credentials.read(self.token, self.token_file, "token")
         answer = await send(
             medium.http,
             "POST",

@@ -11,9 +11,9 @@ from pydantic import Field, SecretStr, field_validator
 from responder.errors import Permanent, Reason, Temporary
 from responder.model.message import Message
 from responder.sinks import Medium, Preview
+from responder.sinks import _credentials as credentials
 from responder.sinks._adf import description, news
-from responder.sinks._http import Answer, send
-from responder.sinks._options import Address, basic, secret_of
+from responder.sinks._http import Address, Answer, send
 from responder.sinks._paging import addresses, blocks, headline, text
 from responder.sinks._text import cut, first_line
 from responder.sinks._tickets import LABEL, State, Tickets, mark
@@ -106,8 +106,8 @@ class Jira(Tickets):
         }
 
     async def _send(self, medium: Medium, method: str, path: str, document: Any = None) -> Answer:
-        token = await secret_of(self.token, self.token_file, "token")
-        header = basic(self.email, token)
+        token = await credentials.read(self.token, self.token_file, "token")
+        header = credentials.basic(self.email, token)
         return await send(
             medium.http,
             method,

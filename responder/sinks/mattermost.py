@@ -19,8 +19,8 @@ from responder.model.message import Message
 from responder.model.record import Record
 from responder.model.runbook import Duration
 from responder.sinks import Medium, Preview, Sink
+from responder.sinks import _credentials as credentials
 from responder.sinks import _receipt as receipts
-from responder.sinks import _secret as secrets
 from responder.sinks._chat import turn
 from responder.sinks._http import Address, Answer, send
 from responder.sinks._mattermost import details, escape, preview, root
@@ -176,7 +176,7 @@ class Mattermost(Sink):
         return next((kind for kind in reversed(found) if kind in ("resolved", "again")), "")
 
     async def _ask(self, method: str, path: str, medium: Medium, **given: Any) -> Answer:
-        token = await secrets.read(self.token, self.token_file, "token")
+        token = await credentials.read(self.token, self.token_file, "token")
         return await send(
             medium.http,
             method,

@@ -13,7 +13,7 @@ from responder.errors import Reason, Temporary
 from responder.model.message import Message
 from responder.model.runbook import Duration
 from responder.sinks import Medium, Preview, Sink
-from responder.sinks import _secret as secrets
+from responder.sinks import _credentials as credentials
 from responder.sinks._chat import colour
 from responder.sinks._http import send
 from responder.sinks._mattermost import escape, preview, whole
@@ -34,7 +34,7 @@ class MattermostWebhook(Sink):
         """Post the message, unless it is what was posted last; charts by their address."""
         if receipt == message.digest:
             return receipt
-        url = await secrets.read_address(self.url, self.url_file)
+        url = await credentials.read_address(self.url, self.url_file)
         charts = [
             {
                 "fallback": escape(picture.title),
@@ -47,7 +47,9 @@ class MattermostWebhook(Sink):
         ]
         document = {"text": whole(message, resent=medium.doubtful), **({"attachments": charts} if charts else {})}
         seconds = self.timeout.total_seconds()
-        answer = await send(medium.http, "POST", url, document=document, timeout=seconds, secrets=secrets.pieces(url))
+        answer = await send(
+            medium.http, "POST", url, document=document, timeout=seconds, secrets=credentials.pieces(url)
+        )
         if answer.body.strip() != b"ok":
             raise Temporary(f"{answer.host} did not answer as Mattermost does: {answer.text}", Reason.BAD_ANSWER)
         return message.digest

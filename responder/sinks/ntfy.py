@@ -17,7 +17,7 @@ from responder.model.incident import IncidentStatus, Severity
 from responder.model.message import Message
 from responder.model.runbook import Duration
 from responder.sinks import Block, Medium, Preview, Sink
-from responder.sinks import _secret as secrets
+from responder.sinks import _credentials as credentials
 from responder.sinks._chat import Markup, fitted, named, paragraphs, title
 from responder.sinks._http import Address, send
 from responder.sinks._text import cut, parts, utf8, web_address
@@ -46,7 +46,7 @@ class Ntfy(Sink):
         if receipt == message.digest:
             return receipt
         wanted = self.token is not None or self.token_file is not None
-        token = await secrets.read(self.token, self.token_file, "token") if wanted else ""
+        token = await credentials.read(self.token, self.token_file, "token") if wanted else ""
         answer = await send(
             medium.http,
             "POST",

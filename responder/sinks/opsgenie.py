@@ -15,8 +15,8 @@ from responder.model.incident import Severity
 from responder.model.message import Message
 from responder.model.runbook import Duration
 from responder.sinks import Medium, Preview, Sink
-from responder.sinks._http import Answer, send
-from responder.sinks._options import Address, secret_of
+from responder.sinks import _credentials as credentials
+from responder.sinks._http import Address, Answer, send
 from responder.sinks._paging import Standing, addresses, blocks, headline, text, wanted, words
 from responder.sinks._text import clean, cut, first_line
 
@@ -152,7 +152,7 @@ class Opsgenie(Sink):
     async def _send(
         self, medium: Medium, method: str, path: str, document: dict[str, Any] | None, accept: tuple[int, ...] = ()
     ) -> Answer:
-        key = await secret_of(self.api_key, self.api_key_file, "api_key")
+        key = await credentials.read(self.api_key, self.api_key_file, "api_key")
         return await send(
             medium.http,
             method,

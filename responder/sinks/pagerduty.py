@@ -12,8 +12,8 @@ from responder.model.incident import Severity
 from responder.model.message import Message
 from responder.model.runbook import Duration
 from responder.sinks import Call, Heard, Medium, Preview, Sink
-from responder.sinks._http import send
-from responder.sinks._options import Address, secret_of, secrets_of
+from responder.sinks import _credentials as credentials
+from responder.sinks._http import Address, send
 from responder.sinks._pagerduty_events import LONGEST_KEY, change, fitting, trigger
 from responder.sinks._pagerduty_webhooks import read
 from responder.sinks._paging import Standing, blocks, wanted, words
@@ -50,7 +50,7 @@ class Pagerduty(Sink):
 
     async def deliver(self, message: Message, receipt: str, medium: Medium) -> str:
         """Bring the alert to the incident's state; the receipt is its key and what it was told last."""
-        key = await secret_of(self.routing_key, self.routing_key_file, "routing_key")
+        key = await credentials.read(self.routing_key, self.routing_key_file, "routing_key")
         standing, goal = Standing.read(receipt, dedup_key(message)), wanted(message)
         if standing.late(message):
             return str(standing)
@@ -87,7 +87,7 @@ class Pagerduty(Sink):
 
     async def hear(self, call: Call) -> Heard:
         """Acknowledgements, signed by one of the webhook secrets."""
-        secrets = await secrets_of(self.webhook_secret, self.webhook_secret_file)
+        secrets = await credentials.every(self.webhook_secret, self.webhook_secret_file)
         if not secrets:
             message = "no webhook_secret is set: calls of PagerDuty cannot be checked"
             raise Permanent(message, Reason.UNAUTHORIZED)

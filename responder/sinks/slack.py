@@ -17,8 +17,8 @@ from responder.model.message import Message, Picture
 from responder.model.record import Record
 from responder.model.runbook import Duration
 from responder.sinks import Call, Heard, Medium, Preview, Sink
+from responder.sinks import _credentials as credentials
 from responder.sinks import _receipt as receipts
-from responder.sinks import _secret as secrets
 from responder.sinks._http import Address
 from responder.sinks._slack_api import Refused, SlackApi
 from responder.sinks._slack_blocks import Rendered, change, details, preview, root
@@ -64,7 +64,7 @@ class Slack(Sink):
 
         What was done is kept after each step. Returns the receipt as JSON.
         """
-        token = await secrets.read(self.token, self.token_file, "token")
+        token = await credentials.read(self.token, self.token_file, "token")
         api = SlackApi(medium.http, token, self.api_url, self.timeout.total_seconds())
         thread = SlackThread(api, medium.http, self.channel, message.key, self.timeout.total_seconds())
         posted = await self._root(message, receipts.read(Posted, receipt) or Posted(), thread, medium)
@@ -83,7 +83,7 @@ class Slack(Sink):
         """The clicks on our buttons, once the signature is good; also Slack's check of the address."""
         if not self._calls_back:
             raise Permanent(f"sink {self.name!r} has no signing_secret: nobody can call it", Reason.NOT_FOUND)
-        secret = await secrets.read(self.signing_secret, self.signing_secret_file, "signing_secret")
+        secret = await credentials.read(self.signing_secret, self.signing_secret_file, "signing_secret")
         return read_call(call, secret)
 
     @property

@@ -13,7 +13,7 @@ from responder.errors import Permanent, Reason, Temporary
 from responder.model.message import Message
 from responder.model.runbook import Duration
 from responder.sinks import Medium, Preview, Sink
-from responder.sinks import _secret as secrets
+from responder.sinks import _credentials as credentials
 from responder.sinks._http import send
 from responder.sinks._slack_blocks import Rendered, preview, whole
 
@@ -32,7 +32,7 @@ class SlackWebhook(Sink):
         """Post the message, unless it is what was posted last. Charts that Slack cannot fetch are left out."""
         if receipt == message.digest:
             return receipt
-        url = await secrets.read_address(self.url, self.url_file)
+        url = await credentials.read_address(self.url, self.url_file)
         rendered = whole(message, pictures=True, resent=medium.doubtful)
         plain = whole(message, pictures=False, resent=medium.doubtful)
         try:
@@ -50,6 +50,8 @@ class SlackWebhook(Sink):
     async def _post(self, url: str, rendered: Rendered, medium: Medium) -> None:
         document = {"text": rendered.text, "blocks": rendered.blocks}
         seconds = self.timeout.total_seconds()
-        answer = await send(medium.http, "POST", url, document=document, timeout=seconds, secrets=secrets.pieces(url))
+        answer = await send(
+            medium.http, "POST", url, document=document, timeout=seconds, secrets=credentials.pieces(url)
+        )
         if answer.body.strip() != b"ok":
             raise Temporary(f"{answer.host} did not answer as Slack does: {answer.text}", Reason.BAD_ANSWER)

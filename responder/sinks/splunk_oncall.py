@@ -12,8 +12,8 @@ from responder.model.incident import Severity
 from responder.model.message import Message
 from responder.model.runbook import Duration
 from responder.sinks import Medium, Preview, Sink
+from responder.sinks import _credentials as credentials
 from responder.sinks._http import send
-from responder.sinks._options import secret_address_of, web_secret
 from responder.sinks._paging import Standing, addresses, blocks, headline, text, wanted, words
 from responder.sinks._text import clean, cut, first_line
 
@@ -29,7 +29,7 @@ class SplunkOncall(Sink):
     url_file: Path | None = Field(None, description="a file that holds it")
     timeout: Duration = Field(timedelta(seconds=10), description="the longest that one request may take")
 
-    _http = field_validator("url")(web_secret)
+    _http = field_validator("url")(credentials.web_secret)
 
     async def deliver(self, message: Message, receipt: str, medium: Medium) -> str:
         """Post what is new; the receipt is the `entity_id` and what it was told last."""
@@ -63,7 +63,8 @@ class SplunkOncall(Sink):
         )
 
     async def _post(self, medium: Medium, alert: dict[str, Any]) -> None:
-        url, hidden = await secret_address_of(self.url, self.url_file)
+        url = await credentials.read_address(self.url, self.url_file)
+        hidden = credentials.pieces(url)
         seconds = self.timeout.total_seconds()
         answer = await send(medium.http, "POST", url, document=alert, timeout=seconds, secrets=hidden)
         said = answer.json()

@@ -15,9 +15,9 @@ from responder.model.message import Message
 from responder.model.record import Record
 from responder.model.runbook import Duration
 from responder.sinks import Medium
+from responder.sinks import _credentials as credentials
 from responder.sinks._http import Answer, judge, send
 from responder.sinks._public import PublicReceipt, PublicSink, fingerprint, public_key, public_words, read
-from responder.sinks._secret import reveal
 from responder.sinks._text import web_address
 
 ID = r"[A-Za-z0-9_-]{1,64}"
@@ -139,7 +139,7 @@ class Statuspage(PublicSink):
         return {"incident": incident}
 
     async def _ask(self, medium: Medium, method: str, path: str, document: Mapping[str, Any] | None = None) -> Answer:
-        token = await reveal(self.token, self.token_file)
+        token = await credentials.reveal(self.token, self.token_file)
         answer = await send(
             medium.http,
             method,

@@ -13,7 +13,7 @@ from yarl import URL
 from responder.model.message import Message
 from responder.model.runbook import Duration
 from responder.sinks import Medium, Preview, Sink
-from responder.sinks import _secret as secrets
+from responder.sinks import _credentials as credentials
 from responder.sinks._http import send
 from responder.sinks._teams_card import preview, request
 
@@ -32,12 +32,12 @@ class Teams(Sink):
         """Post a card, unless it is what was posted last."""
         if receipt == message.digest:
             return receipt
-        given = await secrets.read_address(self.url, self.url_file)
+        given = await credentials.read_address(self.url, self.url_file)
         # as it was given: what is percent-encoded in it is signed
         url = URL(given, encoded=True)
         document = request(message, resent=medium.doubtful)
         seconds = self.timeout.total_seconds()
-        await send(medium.http, "POST", url, document=document, timeout=seconds, secrets=secrets.pieces(given))
+        await send(medium.http, "POST", url, document=document, timeout=seconds, secrets=credentials.pieces(given))
         return message.digest
 
     def preview(self, message: Message) -> Preview:

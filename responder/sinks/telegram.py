@@ -23,8 +23,8 @@ from responder.model.message import Message, Picture
 from responder.model.record import Record
 from responder.model.runbook import Duration
 from responder.sinks import Block, Medium, Preview, Sink
+from responder.sinks import _credentials as credentials
 from responder.sinks import _receipt as receipts
-from responder.sinks import _secret as secrets
 from responder.sinks._chat import RESENT, Markup, fitted, outline, turn, written
 from responder.sinks._http import Address, judge, send
 from responder.sinks._text import clean, cut, utf16
@@ -126,7 +126,7 @@ class Telegram(Sink):
 
     async def _call(self, method: str, medium: Medium, given: Mapping[str, Any] | aiohttp.FormData) -> int:
         """The id of the message that was sent or edited."""
-        token = await secrets.read(self.token, self.token_file, "token")
+        token = await credentials.read(self.token, self.token_file, "token")
         body: dict[str, Any] = (
             {"body": given} if isinstance(given, aiohttp.FormData) else {"document": {"chat_id": self.chat, **given}}
         )

@@ -20,8 +20,8 @@ from responder.model.message import Message
 from responder.model.record import Record
 from responder.model.runbook import Duration
 from responder.sinks import Block, Medium, Preview, Sink
+from responder.sinks import _credentials as credentials
 from responder.sinks import _receipt as receipts
-from responder.sinks import _secret as secrets
 from responder.sinks._chat import RESENT, Markup, fitted, outline, turn, written
 from responder.sinks._http import Address, Answer, judge, send
 from responder.sinks._text import clean, cut, escape_markdown, utf8
@@ -133,7 +133,7 @@ class Webex(Sink):
         return number
 
     async def _ask(self, method: str, path: str, medium: Medium, **body: Any) -> Answer:
-        token = await secrets.read(self.token, self.token_file, "token")
+        token = await credentials.read(self.token, self.token_file, "token")
         answer = await send(
             medium.http,
             method,

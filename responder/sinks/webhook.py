@@ -16,9 +16,9 @@ from responder.model.message import Message
 from responder.model.report import Report
 from responder.model.runbook import Duration
 from responder.sinks import Block, Medium, Preview, Sink
+from responder.sinks import _credentials as credentials
 from responder.sinks._cloudevents import Mode, encoded
 from responder.sinks._http import send
-from responder.sinks._options import secrets_of
 
 GONE = 410
 """Standard Webhooks: the receiver wants no more."""
@@ -117,10 +117,10 @@ class Webhook(Sink):
 
     async def _credentials(self) -> tuple[list[str], str]:
         """Secrets and token as they are now."""
-        secrets = await secrets_of(self.secret, self.secret_file)
+        secrets = await credentials.every(self.secret, self.secret_file)
         if bad := [secret for secret in secrets if not _decodes(secret)]:
             raise Permanent(f"{self.secret_file}: {len(bad)} secrets are not base64", Reason.NOT_CONFIGURED)
-        tokens = await secrets_of(self.token, None if self.token else self.token_file)
+        tokens = await credentials.every(self.token, None if self.token else self.token_file)
         return secrets, tokens[0] if tokens else ""
 
 

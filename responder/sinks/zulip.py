@@ -22,8 +22,8 @@ from responder.model.message import Message
 from responder.model.record import Record
 from responder.model.runbook import Duration
 from responder.sinks import Block, Medium, Preview, Sink
+from responder.sinks import _credentials as credentials
 from responder.sinks import _receipt as receipts
-from responder.sinks import _secret as secrets
 from responder.sinks._chat import RESENT, Markup, fitted, outline, turn, written
 from responder.sinks._http import Address, send
 from responder.sinks._text import clean, cut
@@ -152,7 +152,7 @@ class Zulip(Sink):
     async def _call(
         self, method: str, path: str, medium: Medium, given: dict[str, str] | aiohttp.FormData
     ) -> dict[str, Any]:
-        token = await secrets.read(self.token, self.token_file, "token")
+        token = await credentials.read(self.token, self.token_file, "token")
         login = "Basic " + base64.b64encode(f"{self.email}:{token}".encode()).decode()
         url = URL(f"{self.url}/api/v1/{path}")
         if isinstance(given, dict) and method == "GET":

@@ -14,7 +14,7 @@ from responder.flow.sample import stages
 from responder.model.incident import Severity
 from responder.model.message import Line, Link, Message
 from responder.signing import Signer
-from responder.sinks import _secret as secrets
+from responder.sinks import _credentials as credentials
 from responder.sinks._chat import NO_HEADLINE, SIZES, colour, fitted, mark, sized, title
 from responder.sinks._mattermost import LONGEST, whole
 from responder.sinks._slack_blocks import MOST, change, details, root
@@ -128,7 +128,7 @@ def test_blank_lines_and_odd_addresses_are_left_out() -> None:
 
 
 def test_the_pieces_of_a_secret_address_are_known_longest_first() -> None:
-    pieces = secrets.pieces("https://chat.example/hooks/s3cr3tpath?key=AIza12345&sig=a%2Fbcdefg")
+    pieces = credentials.pieces("https://chat.example/hooks/s3cr3tpath?key=AIza12345&sig=a%2Fbcdefg")
     assert {"s3cr3tpath", "AIza12345", "a%2Fbcdefg", "a/bcdefg"} <= set(pieces)
     assert [len(piece) for piece in pieces] == sorted((len(piece) for piece in pieces), reverse=True)
     assert not {"", "v1", "key"} & set(pieces)
@@ -137,12 +137,12 @@ def test_the_pieces_of_a_secret_address_are_known_longest_first() -> None:
 async def test_a_secret_is_read_each_time(tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_text(" one \n")
-    assert await secrets.read(None, file, "token") == "one"
+    assert await credentials.read(None, file, "token") == "one"
     file.write_text("two")
-    assert await secrets.read(None, file, "token") == "two"
-    assert await secrets.read(SecretStr("given"), file, "token") == "given"
+    assert await credentials.read(None, file, "token") == "two"
+    assert await credentials.read(SecretStr("given"), file, "token") == "given"
     file.write_bytes(b"\xff\xfe")
     for options in ((None, file), (None, tmp_path / "none"), (None, tmp_path), (SecretStr(" "), None), (None, None)):
         with pytest.raises(Permanent) as caught:
-            await secrets.read(*options, "token")
+            await credentials.read(*options, "token")
         assert caught.value.reason is Reason.NOT_CONFIGURED

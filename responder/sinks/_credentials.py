@@ -1,6 +1,7 @@
 """Secrets of sinks: given in the settings, or in a file that is read each time, so that it can be rotated."""
 
 import asyncio
+import base64
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -12,6 +13,18 @@ from responder.sinks._text import web_address
 LARGEST = 64 * 1024
 SHORTEST = 6
 """Characters: less is no secret."""
+
+
+async def every(secret: SecretStr | None, file: Path | None) -> list[str]:
+    """The secret, and the lines of the file, so that several are valid while they are rotated; empty without both.
+
+    Raises Permanent where the file cannot be read or holds nothing.
+    """
+    given = [secret.get_secret_value()] if secret else []
+    if file is None:
+        return given
+    lines = (await asyncio.to_thread(_read, file)).splitlines()
+    return given + [line for line in map(str.strip, lines) if line]
 
 
 async def reveal(secret: SecretStr | None, file: Path | None) -> str:
@@ -45,6 +58,18 @@ def pieces(url: str) -> tuple[str, ...]:
     found |= {value for pair in split.query.split("&") for value in pair.split("=", 1)[1:]}
     found |= {unquote(piece) for piece in found}
     return tuple(sorted((piece for piece in found if len(piece) >= SHORTEST), key=len, reverse=True))
+
+
+def web_secret(url: SecretStr | None) -> SecretStr | None:
+    """Validates an option that is an address and a secret, without showing it."""
+    if url is not None and not web_address(url.get_secret_value()):
+        raise ValueError("must be an address that starts with http:// or https://")
+    return url
+
+
+def basic(user: str, password: str) -> str:
+    """The value of `Authorization` for basic authentication (RFC 7617)."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
 def _read(file: Path) -> str:
