@@ -29,6 +29,9 @@ ROLLOUT = Cause(
 )
 CAUSES = (ROLLOUT,)
 
+NAMED = 2
+"""Changes that the headline names."""
+
 
 def detect(case: Case) -> Iterator[Finding | Cleared]:
     scene = case.scene
@@ -61,7 +64,9 @@ def _just_before(scene: Scene, workload: Object, history: list[Revision]) -> Fin
     at = history[-1].at
     if not scene.started_at - BEFORE <= at <= scene.started_at + AFTER:
         return None
-    changed = "; ".join(changes(before.template, after.template)) or "nothing but its name"
+    changed = changes(before.template, after.template) or ["nothing but its name"]
+    more = f" and {plural(len(changed) - NAMED, 'more change')}" if len(changed) > NAMED else ""
+    brief = "; ".join(changed[:NAMED]) + more
     away = (scene.started_at - at).total_seconds()
     when = f"{seconds(abs(away))} {'before' if away >= 0 else 'after'} the alert began"
     subject = workload.subject
@@ -69,8 +74,8 @@ def _just_before(scene: Scene, workload: Object, history: list[Revision]) -> Fin
         ROLLOUT,
         subject,
         LIKELY if scene.ails(workload) else POSSIBLE,
-        f"{subject} was rolled out {when}: {changed}",
-        [because(f"{subject} was rolled out {when} (revision {after.number}): {changed}", workload)],
+        f"{subject} was rolled out {when}: {brief}",
+        [because(f"{subject} was rolled out {when} (revision {after.number}): {'; '.join(changed)}", workload)],
         next_steps=[
             f"kubectl -n {workload.namespace} rollout history {subject}",
             f"kubectl -n {workload.namespace} rollout undo {subject}",

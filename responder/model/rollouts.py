@@ -63,7 +63,7 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
         *_compare(_annotations(before), _annotations(after), "annotation"),
         *_compare(before.get("spec") or {}, after.get("spec") or {}, ""),
     ]
-    found.sort(key=lambda change: ".image: " not in change)
+    found.sort(key=lambda change: (".image: " not in change, ".resources.limits." not in change))
     more = len(found) - _MOST_CHANGES
     return found[:_MOST_CHANGES] + ([f"{more} more"] if more > 0 else [])
 
@@ -134,5 +134,7 @@ def _shown(value: Any, place: str) -> str:
         value = pair["value"] if isinstance(pair, dict) else ""
     else:
         value = redact_value(value)
+        if isinstance(value, Mapping) and value.keys() == {"name", "value"}:
+            value = value["value"]
     text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), sort_keys=True)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
