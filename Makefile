@@ -26,10 +26,10 @@ programs:
 	@scripts/setup.sh programs prometheus alertmanager chromium postgresql redis-server
 
 check: lint ## Lint, types, layers and the unit tests: fast, before every commit
-	$(BIN)/pytest -q -m "$(UNIT)" $(ARGS)
+	$(BIN)/pytest -q -n auto --dist worksteal -m "$(UNIT)" $(ARGS)
 
 test: lint programs ## Everything: unit tests, real servers, browser, and the demo's four faults (an API server too, if KUBEBUILDER_ASSETS)
-	$(BIN)/pytest --cov --cov-report=term:skip-covered $(ARGS)
+	$(BIN)/pytest -q -n auto --dist worksteal --cov --cov-report=term:skip-covered $(ARGS)
 
 demo: $(INSTALLED) ## Watch Responder answer an alert: FAULT=crash_loop|high_response_time|websocket_failures|database_issues, CHECK=1
 	@scripts/setup.sh programs prometheus alertmanager

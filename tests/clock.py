@@ -4,6 +4,10 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 
+NAP = 0.5
+"""Our seconds after which a sleeper wakes at the latest."""
+
+
 class TurnedClock:
     """Stands until it is turned."""
 
@@ -21,7 +25,8 @@ class TurnedClock:
         woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._sleepers[woken] = self._now + timedelta(seconds=seconds)
         try:
-            await woken
+            # whoever counted the seconds before the clock was turned would wait for too long: it may look again
+            await asyncio.wait((woken,), timeout=NAP)
         finally:
             self._sleepers.pop(woken, None)
 

@@ -174,6 +174,9 @@ async def test_a_replica_its_primary_and_their_slot_are_told(datastores: Datasto
     standby = await datastores.standby(primary)
     seen = await look(standby)
     assert "a replica" in seen.summary
+    async with asyncio.timeout(20):
+        while not health(seen).receiving:
+            seen = await look(standby)
     assert (health(seen).in_recovery, health(seen).receiving) == (True, True)
     followed = health(await look(primary))
     assert [(item.state, item.sync) for item in followed.replicas] == [("streaming", "async")]
