@@ -3,7 +3,6 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-
 NAP = 0.5
 """Our seconds after which a sleeper wakes at the latest."""
 
