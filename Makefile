@@ -12,7 +12,7 @@ FAULT ?= crash_loop
 CASES ?= ../shared/opsbench/cases
 ARGS ?=
 
-.PHONY: help setup programs check test demo lint format docs pictures lock bench bench-diagnosis clean
+.PHONY: help setup programs check test coverage demo lint format docs pictures lock bench bench-diagnosis clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ check: lint ## Lint, types, layers and the unit tests: fast, before every commit
 	$(BIN)/pytest -q -n auto --dist worksteal -m "$(UNIT)" $(ARGS)
 
 test: lint programs ## Everything: unit tests, real servers, browser, and the demo's four faults (an API server too, if KUBEBUILDER_ASSETS)
+	$(BIN)/pytest -q -n auto --dist worksteal $(ARGS)
+
+coverage: lint programs ## The same, with the lines and branches that no test reaches
 	$(BIN)/pytest -q -n auto --dist worksteal --cov --cov-report=term:skip-covered $(ARGS)
 
 demo: $(INSTALLED) ## Watch Responder answer an alert: FAULT=crash_loop|high_response_time|websocket_failures|database_issues, CHECK=1
