@@ -1,5 +1,7 @@
 """Diagnose: from evidence to findings, best first. Pure: no I/O, no clock."""
 
+import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +16,9 @@ from responder.runbooks.conditions import Condition
 from responder.templating import render_text
 from responder.templating.escaping import Language
 
+QUESTIONS = 3
+"""Questions that a line names which failed alike."""
+_DIGITS = re.compile(r"\d+")
 _SURENESS = (Confidence.CERTAIN, Confidence.LIKELY, Confidence.POSSIBLE)
 _KINDS = {
     kind.lower(): kind
@@ -181,16 +186,28 @@ def _joined(first: Finding, second: Finding) -> Finding:
 
 
 def _unseen(evidence: Iterable[Evidence]) -> Iterator[Unseen]:
-    """What could not be seen, in plain words, with what to do about it."""
+    """What could not be seen, in plain words, with what to do about it; questions that failed alike are one line."""
+    alike: dict[tuple[str, Reason | None], list[Evidence]] = defaultdict(list)
+    parts: list[Unseen] = []
     for item in evidence:
-        what = item.title or item.id.replace("_", " ")
         if not item.answered and item.status is not EvidenceStatus.SKIPPED:
-            yield Unseen(text=_with_advice(f"{what}: {item.summary}", item.reason), evidence=(item.id,))
+            # the seconds until a server is asked again differ, and mean nothing else
+            alike[_DIGITS.sub("", item.summary), item.reason].append(item)
         for gap in item.gaps:
             text = f"{gap.what}: {gap.message or gap.reason.value.replace('_', ' ')}"
-            yield Unseen(text=_with_advice(text, gap.reason), evidence=(item.id,))
+            parts.append(Unseen(text=_with_advice(text, gap.reason), evidence=(item.id,)))
         if item.truncated:
-            yield Unseen(text=f"{what}: {item.truncated}", evidence=(item.id,))
+            parts.append(Unseen(text=f"{_asked(item)}: {item.truncated}", evidence=(item.id,)))
+    for (_, reason), items in alike.items():
+        what = ", ".join(map(_asked, items[:QUESTIONS]))
+        more = f" and {len(items) - QUESTIONS} more" if len(items) > QUESTIONS else ""
+        text = _with_advice(f"{what}{more}: {items[0].summary}", reason)
+        yield Unseen(text=text, evidence=tuple(item.id for item in items))
+    yield from parts
+
+
+def _asked(item: Evidence) -> str:
+    return item.title or item.id.replace("_", " ")
 
 
 def _with_advice(text: str, reason: Reason | None) -> str:
