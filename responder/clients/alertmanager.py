@@ -6,9 +6,9 @@ from typing import Any
 
 import aiohttp
 from pydantic_core import from_json
-from yarl import URL
 
-from responder.clients.answers import SecretFile, check, read_bounded, unreachable
+from responder.clients.answers import check, read_bounded, unreachable
+from responder.clients.credentials import Credentials, public
 from responder.clients.sharing import Shared
 from responder.clock import Clock
 from responder.errors import Permanent, Reason, Temporary
@@ -25,11 +25,11 @@ class HttpAlertmanager:
         self, settings: AlertmanagerSettings, session: aiohttp.ClientSession, metrics: Metrics, clock: Clock
     ) -> None:
         self._url = settings.url
-        self.url = str(URL(settings.external_url or settings.url).with_user(None)).rstrip("/")
+        self.url = public(settings.external_url or settings.url)
         self._settings = settings
         self._clock = clock
         self._session = session
-        self._token = SecretFile(settings.token, settings.token_file)
+        self._credentials = Credentials(settings)
         self._shared = Shared(
             f"Alertmanager at {settings.url}",
             "alertmanager",
@@ -115,7 +115,7 @@ class HttpAlertmanager:
                 f"{self._url}{path}",
                 params=params,
                 json=document,
-                headers=self._headers(),
+                headers=self._credentials.headers(),
                 allow_redirects=False,
             ) as response:
                 body = await read_bounded(response, LARGEST_ANSWER, self._what)
@@ -131,15 +131,6 @@ class HttpAlertmanager:
     @property
     def _what(self) -> str:
         return self._shared.name
-
-    def _headers(self) -> dict[str, str]:
-        headers = {name: value.get_secret_value() for name, value in self._settings.headers.items()}
-        if token := self._token.get():
-            headers["Authorization"] = f"Bearer {token}"
-        elif self._settings.username:
-            password = self._settings.password.get_secret_value() if self._settings.password else ""
-            headers["Authorization"] = aiohttp.BasicAuth(self._settings.username, password).encode()
-        return headers
 
 
 def same_silence(silences: Any, matchers: Sequence[Mapping[str, Any]], mark: str) -> Mapping[str, Any] | None:

@@ -10,10 +10,10 @@ from urllib.parse import urlencode
 
 import aiohttp
 from pydantic_core import from_json
-from yarl import URL
 
 from responder.clients import Answer, LogLine
-from responder.clients.answers import SecretFile, check, read_bounded, unreachable
+from responder.clients.answers import check, read_bounded, unreachable
+from responder.clients.credentials import Credentials, public
 from responder.clients.sharing import Shared
 from responder.clock import Clock
 from responder.errors import Permanent, Reason, Temporary
@@ -36,11 +36,11 @@ class HttpLoki:
     ) -> None:
         self.name = name
         self._asked = settings.url
-        self.url = _public(settings.url)
+        self.url = public(settings.url)
         self._what = f"Loki at {self.url}"
         self._settings = settings
         self._session = session
-        self._token = SecretFile(settings.token, settings.token_file)
+        self._credentials = Credentials(settings)
         self._shared = Shared(
             self._what,
             "loki",
@@ -73,7 +73,7 @@ class HttpLoki:
 
     def link(self, query: str, *, start: datetime, end: datetime) -> str:
         """Grafana's Explore page; empty where `external_url` is not set."""
-        grafana = _public(self._settings.external_url)
+        grafana = public(self._settings.external_url)
         if not grafana or grafana == self.url:
             return ""
         pane = {
@@ -94,7 +94,7 @@ class HttpLoki:
     async def _request(self, path: str, parameters: Mapping[str, str]) -> Mapping[str, Any]:
         try:
             async with self._session.get(
-                self._asked + path, params=parameters, headers=self._headers(), allow_redirects=False
+                self._asked + path, params=parameters, headers=self._credentials.headers(), allow_redirects=False
             ) as response:
                 body = await read_bounded(response, LARGEST_ANSWER, self._what)
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -113,26 +113,12 @@ class HttpLoki:
             raise Temporary(f"{self._what} did not answer as Loki does", Reason.BAD_ANSWER)
         return told
 
-    def _headers(self) -> dict[str, str]:
-        headers = {name: value.get_secret_value() for name, value in self._settings.headers.items()}
-        if token := self._token.get():
-            headers["Authorization"] = f"Bearer {token}"
-        elif self._settings.username:
-            password = self._settings.password.get_secret_value() if self._settings.password else ""
-            headers["Authorization"] = aiohttp.BasicAuth(self._settings.username, password).encode()
-        return headers
-
 
 def connect(
     name: str, settings: LokiSettings, session: aiohttp.ClientSession, metrics: Metrics, clock: Clock
 ) -> HttpLoki | None:
     """The client, or None where no URL is set."""
     return HttpLoki(name, settings, session, metrics, clock) if settings.url else None
-
-
-def _public(url: str) -> str:
-    """A URL to show: without user and password."""
-    return str(URL(url).with_user(None)).rstrip("/") if url else ""
 
 
 def _said(body: bytes) -> str:

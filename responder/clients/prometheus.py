@@ -9,10 +9,10 @@ from urllib.parse import urlencode
 
 import aiohttp
 from pydantic_core import from_json
-from yarl import URL
 
 from responder.clients import Answer
-from responder.clients.answers import SecretFile, check, read_bounded, unreachable
+from responder.clients.answers import check, read_bounded, unreachable
+from responder.clients.credentials import Credentials, public
 from responder.clients.sharing import Shared
 from responder.clock import Clock
 from responder.errors import Permanent, Reason, Temporary
@@ -36,11 +36,10 @@ class HttpPrometheus:
     ) -> None:
         self.name = name
         self._asked = settings.url
-        self.url = _public(settings.url)
-        self._shown = _public(settings.external_url) or self.url
-        self._settings = settings
+        self.url = public(settings.url)
+        self._shown = public(settings.external_url) or self.url
         self._session = session
-        self._token = SecretFile(settings.token, settings.token_file)
+        self._credentials = Credentials(settings)
         self._shared = Shared(
             f"Prometheus at {self._shown}",
             "prometheus",
@@ -95,7 +94,7 @@ class HttpPrometheus:
                 "GET" if form is None else "POST",
                 self._asked + path,
                 data=form,
-                headers=self._headers(),
+                headers=self._credentials.headers(),
                 allow_redirects=False,
             ) as response:
                 body = await read_bounded(response, LARGEST_ANSWER, what)
@@ -106,26 +105,12 @@ class HttpPrometheus:
             return await asyncio.to_thread(_read, response.status, body, what, retry_after, read)
         return _read(response.status, body, what, retry_after, read)
 
-    def _headers(self) -> dict[str, str]:
-        headers = {name: value.get_secret_value() for name, value in self._settings.headers.items()}
-        if token := self._token.get():
-            headers["Authorization"] = f"Bearer {token}"
-        elif self._settings.username:
-            password = self._settings.password.get_secret_value() if self._settings.password else ""
-            headers["Authorization"] = aiohttp.BasicAuth(self._settings.username, password).encode()
-        return headers
-
 
 def connect(
     name: str, settings: PrometheusSettings, session: aiohttp.ClientSession, metrics: Metrics, clock: Clock
 ) -> HttpPrometheus | None:
     """The client, or None where no URL is set."""
     return HttpPrometheus(name, settings, session, metrics, clock) if settings.url else None
-
-
-def _public(url: str) -> str:
-    """A URL to show: without user and password."""
-    return str(URL(url).with_user(None)).rstrip("/") if url else ""
 
 
 def _read(
