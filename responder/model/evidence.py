@@ -6,9 +6,9 @@ plugin may bring its own. The shapes below are those that several probes and det
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Self, TypeVar
 
-from pydantic import AwareDatetime, Field, JsonValue
+from pydantic import AfterValidator, AwareDatetime, Field, JsonValue
 
 from responder.errors import Reason
 from responder.model.certificates import Handshake
@@ -199,6 +199,16 @@ class Threshold(Record):
                 return value == self.value
             case _:
                 return value != self.value
+
+
+def _threshold_or_none(text: str) -> str:
+    if text:
+        Threshold.parse(text)
+    return text
+
+
+ThresholdText = Annotated[str, AfterValidator(_threshold_or_none)]
+"""An option that is a threshold as text, or empty."""
 
 
 class Chart(Shape):

@@ -8,11 +8,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, cast
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from responder.clients import Clients, LogLine, Loki, warnings_of
 from responder.errors import Reason
-from responder.model.evidence import ContainerLog, Gap, Logs, Observation, Reproduction, Series, Threshold
+from responder.model.evidence import (
+    ContainerLog,
+    Gap,
+    Logs,
+    Observation,
+    Reproduction,
+    Series,
+    Threshold,
+    ThresholdText,
+)
 from responder.model.logs import LONGEST, group, last_error, template
 from responder.model.numbers import shown
 from responder.model.runbook import Duration
@@ -43,14 +52,9 @@ class LokiQuery(Probe):
     limit: int = Field(500, ge=1, le=5000, description="lines that are read at most")
     direction: Literal["backward", "forward"] = Field("backward", description="the newest lines first, or the oldest")
     unit: str = Field("", description="`seconds`, `bytes`, `ratio`, `percent`, or a word to put behind numbers")
-    threshold: str = Field("", description="an operator, a space and a number: `> 0.5`; beyond it the value is bad")
-
-    @field_validator("threshold")
-    @classmethod
-    def _threshold(cls, text: str) -> str:
-        if text:
-            Threshold.parse(text)
-        return text
+    threshold: ThresholdText = Field(
+        "", description="an operator, a space and a number: `> 0.5`; beyond it the value is bad"
+    )
 
     async def run(self, inquiry: Inquiry, clients: Clients) -> Observation:
         window = Window.around(inquiry, self.since)

@@ -6,7 +6,7 @@ from pydantic import Field, field_validator
 
 from responder.clients import Clients, Row, Statement
 from responder.errors import Permanent, Reason, Trouble
-from responder.model.evidence import Observation, Reproduction, Threshold
+from responder.model.evidence import Observation, Reproduction, Threshold, ThresholdText
 from responder.model.numbers import shown
 from responder.model.postgres import PostgresRows
 from responder.probes import Inquiry, Probe
@@ -37,15 +37,10 @@ class PostgresQuery(Probe):
     database: Plain = Field("", description="the server's name in the settings; may be empty where there is one")
     column: str = Field("", description="the column that `value` is read from; the first if empty")
     unit: str = Field("", description="`seconds`, `bytes`, `ratio`, `percent`, or a word to put behind numbers")
-    threshold: str = Field("", description="an operator, a space and a number: `> 0.5`; beyond it the value is bad")
+    threshold: ThresholdText = Field(
+        "", description="an operator, a space and a number: `> 0.5`; beyond it the value is bad"
+    )
     limit: int = Field(50, ge=1, le=1000, description="rows that are read at most")
-
-    @field_validator("threshold")
-    @classmethod
-    def _threshold(cls, text: str) -> str:
-        if text:
-            Threshold.parse(text)
-        return text
 
     @field_validator("statement")
     @classmethod

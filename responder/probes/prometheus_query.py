@@ -4,11 +4,11 @@ import math
 import shlex
 from collections.abc import Sequence
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from responder.clients import Clients, warnings_of
 from responder.errors import Reason
-from responder.model.evidence import Gap, Observation, Reproduction, Sample, Samples, Series, Threshold
+from responder.model.evidence import Gap, Observation, Reproduction, Sample, Samples, Series, Threshold, ThresholdText
 from responder.model.numbers import shown
 from responder.probes import Inquiry, Probe
 from responder.probes._charting import name_of, unit_of
@@ -23,14 +23,9 @@ class PrometheusQuery(Probe):
 
     query: PromQL = Field(description="the expression")
     unit: str = Field("", description="`seconds`, `bytes`, `ratio`, `percent`, or a word to put behind numbers")
-    threshold: str = Field("", description="an operator, a space and a number: `> 0.5`; beyond it the value is bad")
-
-    @field_validator("threshold")
-    @classmethod
-    def _threshold(cls, text: str) -> str:
-        if text:
-            Threshold.parse(text)
-        return text
+    threshold: ThresholdText = Field(
+        "", description="an operator, a space and a number: `> 0.5`; beyond it the value is bad"
+    )
 
     async def run(self, inquiry: Inquiry, clients: Clients) -> Observation:
         # whole seconds, so that the same question a moment later is the same request

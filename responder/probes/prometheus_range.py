@@ -2,10 +2,10 @@
 
 from datetime import timedelta
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from responder.clients import Clients
-from responder.model.evidence import Observation, Reproduction, Threshold
+from responder.model.evidence import Observation, Reproduction, Threshold, ThresholdText
 from responder.model.runbook import Duration
 from responder.probes import Inquiry, Probe
 from responder.probes._charting import Drawing, Window, unit_of
@@ -17,16 +17,11 @@ class PrometheusRange(Probe):
 
     query: PromQL = Field(description="the expression")
     unit: str = Field("", description="`seconds`, `bytes`, `ratio`, `percent`, or a word to put behind numbers")
-    threshold: str = Field("", description="an operator, a space and a number: `> 0.5`; beyond it the value is bad")
+    threshold: ThresholdText = Field(
+        "", description="an operator, a space and a number: `> 0.5`; beyond it the value is bad"
+    )
     before: Duration = Field(timedelta(hours=1), description="how long before the alert began")
     after: Duration | None = Field(None, description="how long after the alert began; until now if empty")
-
-    @field_validator("threshold")
-    @classmethod
-    def _threshold(cls, text: str) -> str:
-        if text:
-            Threshold.parse(text)
-        return text
 
     async def run(self, inquiry: Inquiry, clients: Clients) -> Observation:
         return await self._drawing(inquiry).draw(clients.prometheus, inquiry)
