@@ -41,14 +41,15 @@ def check(
     trouble: list[str] = []
     folders = list(paths or [])
     given = NONE_GIVEN
+    probes = plugins.load(responder.probes, Probe, "probe", dotted=True)
+    detectors = responder.detectors.load()
     if config is not None:
         try:
             settings = load_settings(config)
             make_actions(settings)
             folders += settings.rules
-            probes = plugins.load(responder.probes, Probe, "probe", dotted=True)
             given = variables_of(settings)
-            book = load([shipped(), *settings.rules], probes, responder.detectors.load(), given)
+            book = load([shipped(), *settings.rules], probes, detectors, given)
             check_variables(settings, book)
             check_escalation(settings, book, make_sinks(settings))
         except ConfigError as error:
@@ -56,8 +57,7 @@ def check(
     folders = folders or [shipped()]
     runbooks = tests = 0
     try:
-        probes = plugins.load(responder.probes, Probe, "probe", dotted=True)
-        runbooks = len(load(folders, probes, responder.detectors.load(), given).runbooks)
+        runbooks = len(load(folders, probes, detectors, given).runbooks)
     except Problems as error:
         trouble += map(str, error.problems)
     try:

@@ -60,7 +60,7 @@ async def _test(settings: Settings, sink: Sink, messages: Mapping[Stage, Message
     """First word, finding and end, one after the other; a medium that cannot edit gets finding and end."""
     from responder.app import outside
 
-    clock, receipt = SystemClock(), ""
+    clock, gallery, receipt = SystemClock(), Gallery(), ""
 
     async def keep(_receipt: str) -> None:
         """A test that breaks off is not gone on with."""
@@ -74,7 +74,7 @@ async def _test(settings: Settings, sink: Sink, messages: Mapping[Stage, Message
                 now=clock.now(),
                 doubtful=False,
                 keep=keep,
-                draw=Gallery().draw,
+                draw=gallery.draw,
                 cluster=lambda _message: of_cluster(found.clusters, "", found.http),
             )
             async with asyncio.timeout(TIMEOUT):

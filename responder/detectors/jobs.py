@@ -14,8 +14,9 @@ _JOBS = "https://kubernetes.io/docs/concepts/workloads/controllers/job/"
 _CRONS = "https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/"
 
 
-def _cause(slug: str, title: str, meaning: str, confirm: str, fix: str, reference: str = _JOBS) -> Cause:
-    generic = slug == "job-failed"
+def _cause(
+    slug: str, title: str, meaning: str, confirm: str, fix: str, reference: str = _JOBS, *, generic: bool = False
+) -> Cause:
     return Cause(
         slug=slug, title=title, meaning=meaning, confirm=confirm, fix=fix, reference=reference, generic=generic
     )
@@ -25,6 +26,7 @@ FAILED = _cause(
     "job-failed", "A job failed",
     "Its pods failed as often as it may try (BackoffLimitExceeded), or its failure policy ended it.",
     "kubectl describe job NAME; kubectl logs job/NAME", "Correct what its log complains of, then run it again",
+    generic=True,
 )  # fmt: skip
 LATE = _cause(
     "job-deadline-exceeded", "A job took longer than it may",
