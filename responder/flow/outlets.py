@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
@@ -48,7 +48,7 @@ class Said:
     incident_id: str
     command: Command
     headline: str = ""
-    open: bool = field(default=True)
+    open: bool = True
     action: ActionLine | None = None
     number: int = 0
 
@@ -90,13 +90,16 @@ class Outlets:
         sink = self.sink(name)
         if sink is None:
             return None
-        now, addresses = self._world.clock.now(), self._world.addresses
-        messages: dict[str, Message] = {str(stage): message for stage, message in stages(now, addresses).items()}
+        addresses = self._world.addresses
+        messages: dict[str, Message]
         if incident_id:
             report = await self._reports.get(incident_id)
             if report is None:
                 return None
             messages = {incident_id: compose(report, links=publish.links_of(report), addresses=addresses)}
+        else:
+            samples = stages(self._world.clock.now(), addresses)
+            messages = {str(stage): message for stage, message in samples.items()}
         return await asyncio.to_thread(lambda: {stage: sink.preview(message) for stage, message in messages.items()})
 
     async def replay(self, name: str, incident_id: str = "") -> int:

@@ -23,7 +23,7 @@ def stages(now: datetime, addresses: Addresses, key: str = ID) -> Mapping[Stage,
     links = [Link(title="Incident", url=f"{addresses.base_url}/incidents/{key}")]
     announced = _report(now, addresses.base_url, key)
     diagnosed = announced.model_copy(update=_answer(now))
-    resolved = diagnosed.model_copy(update=_end(now))
+    resolved = diagnosed.model_copy(update=_end(announced.alerts[0], now))
     states = {"announced": "investigating", "diagnosed": "identified", "resolved": "resolved"}
     reports: Mapping[Stage, Report] = {"announced": announced, "diagnosed": diagnosed, "resolved": resolved}
     return {
@@ -112,24 +112,13 @@ def _answer(now: datetime) -> dict[str, object]:
     }
 
 
-def _end(now: datetime) -> dict[str, object]:
-    alert = TrackedAlert(
-        incident_id=ID,
-        key=f"{ID}-alert",
-        fingerprint=ID,
-        state=AlertState.RESOLVED,
-        labels={"alertname": NAME, "namespace": "shop", "severity": "critical", "team": "shop"},
-        starts_at=now - 4 * _MINUTE,
-        ends_at=now,
-        first_seen=now,
-        last_seen=now,
-    )
+def _end(alert: TrackedAlert, now: datetime) -> dict[str, object]:
     checks = (Check(text="memory below 80 % of the limit", passed=True, seen="41 %", evidence=("memory",)),)
     return {
         "status": IncidentStatus.RESOLVED,
         "resolved_at": now,
         "revision": 3,
-        "alerts": (alert,),
+        "alerts": (alert.model_copy(update={"state": AlertState.RESOLVED, "ends_at": now}),),
         "verification": Verification(at=now, checks=checks),
     }
 
