@@ -32,6 +32,7 @@ from responder.flow import stages
 from responder.flow.act import Actor
 from responder.flow.approve import Approver
 from responder.flow.communicate import Communicator
+from responder.flow.diagnose import RULE
 from responder.flow.escalate import Escalator
 from responder.flow.housekeeping import Housekeeper
 from responder.flow.judge import Judge
@@ -45,6 +46,7 @@ from responder.flow.reports import Reports
 from responder.flow.respond import Responder
 from responder.flow.routing import Routing
 from responder.flow.verify import Verifier
+from responder.flow.watch import INVESTIGATION
 from responder.flow.world import World
 from responder.intake import webhook
 from responder.intake.authentication import Authenticator
@@ -103,6 +105,7 @@ async def outside(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIt
             stack.push_async_callback(alertmanager.close)
         probes = plugins.load(responder.probes, Probe, "probe", dotted=True)
         detectors = responder.detectors.load()
+        metrics.expect(detectors=(*detectors.families, RULE, *probes.kinds, INVESTIGATION))
         rules = Rules([*shipped_rules(), *settings.rules], probes, detectors, metrics, variables_of(settings))
         clusters: dict[str, Clients] = {}
         dialer = redis_client.Dialer(metrics, clock)

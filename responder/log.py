@@ -14,7 +14,11 @@ def configure(level: str, form: str) -> None:
     if number is None or form not in ("json", "console"):
         raise ConfigError(f"log_level {level!r} or log_format {form!r} is unknown: write info and json, for example")
     renderer: structlog.types.Processor
-    renderer = structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer()
+    if form == "json":
+        renderer = structlog.processors.JSONRenderer()
+    else:
+        # without the variables of each frame, which may hold secrets and a cluster's worth of objects
+        renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,

@@ -1,5 +1,7 @@
 """Every exported metric, declared once, on a registry of the application's own."""
 
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -47,10 +49,17 @@ class Metrics:
             "responder_step_seconds", "Probes, by outcome.", ["probe", "status"], buckets=_SECONDS, registry=r
         )
         self.detector_seconds = Histogram(
-            "responder_detector_seconds", "Detectors.", ["detector"], buckets=_SECONDS, registry=r
+            "responder_detector_seconds",
+            "Detectors, and rules of runbooks.",
+            ["detector"],
+            buckets=_SECONDS,
+            registry=r,
         )
         self.detector_failures = Counter(
-            "responder_detector_failures", "Detectors and rules that failed.", ["detector"], registry=r
+            "responder_detector_failures",
+            "Failures of detectors, of probes (by kind), of rules (`runbook`) and of whole investigations.",
+            ["detector"],
+            registry=r,
         )
         self.findings = Counter("responder_findings", "Best findings.", ["cause", "confidence"], registry=r)
         self.client_requests = Counter(
@@ -138,3 +147,8 @@ class Metrics:
             self.responses_missed.labels(severity)
             for why in ("said", "no_evidence"):
                 self.false_alarms.labels(severity, why)
+
+    def expect(self, *, detectors: Iterable[str]) -> None:
+        """Begin the series of what can fail, by name."""
+        for name in detectors:
+            self.detector_failures.labels(name)

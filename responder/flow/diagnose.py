@@ -3,6 +3,8 @@
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 from responder.detectors import Case, Detectors
@@ -16,6 +18,9 @@ from responder.runbooks.conditions import Condition
 from responder.templating import render_text
 from responder.templating.escaping import Language
 
+Watch = Callable[[str], AbstractContextManager[None]]
+"""Around each run of a detector, by its name, or of a rule, as `RULE`: sees how long it takes and how it fails."""
+RULE = "runbook"
 QUESTIONS = 3
 """Questions that a line names which failed alike."""
 _DIGITS = re.compile(r"\d+")
@@ -34,18 +39,24 @@ _ADVICE = {
 }
 
 
-def diagnose(case: Case, runbook: Runbook, detectors: Detectors) -> Diagnosis:
+def diagnose(
+    case: Case, runbook: Runbook, detectors: Detectors, watch: Watch = lambda _name: nullcontext()
+) -> Diagnosis:
     """The conclusions of a runbook's rules; a rule or detector that fails becomes a remark."""
     findings: list[Finding] = []
     cleared: list[Cleared] = []
     remarks: list[str] = []
-    ran: set[str] = set()
-    for rule in runbook.diagnose:
-        for name, said in _conclusions(case, rule, runbook, detectors, ran, remarks):
-            if isinstance(said, Finding):
-                findings.append(said if said.detector else said.model_copy(update={"detector": name}))
-            else:
-                cleared.append(said)
+    for name, conclude in _conclusions(case, runbook, detectors):
+        try:
+            with watch(name):
+                for conclusion in conclude():
+                    if isinstance(conclusion, Finding):
+                        named = {"detector": conclusion.detector or name}
+                        findings.append(conclusion.model_copy(update=named))
+                    else:
+                        cleared.append(conclusion)
+        except Exception as error:
+            remarks.append(_remark(name, error))
     causes = {**detectors.causes, **{cause.slug: cause for cause in runbook.causes}}
     return Diagnosis(
         findings=tuple(_supported(ranked(_merged(findings), causes, case), causes)),
@@ -56,24 +67,26 @@ def diagnose(case: Case, runbook: Runbook, detectors: Detectors) -> Diagnosis:
 
 
 def _conclusions(
-    case: Case, rule: Rule, runbook: Runbook, detectors: Detectors, ran: set[str], remarks: list[str]
-) -> Iterator[tuple[str, Finding | Cleared]]:
-    """What one rule concludes, with the name of the detector that did; each detector runs once."""
-    if not rule.use:
-        try:
-            yield from (("runbook", said) for said in _ruled(case, rule, runbook))
-        except ResponderError as error:
-            remarks.append(f"a rule of the runbook was left out: {error}")
-        return
-    for name, detect in detectors.family(rule.use):
-        if name in ran:
+    case: Case, runbook: Runbook, detectors: Detectors
+) -> Iterator[tuple[str, Callable[[], Iterator[Finding | Cleared]]]]:
+    """What concludes, by name, in the order of the runbook; each detector once."""
+    ran: set[str] = set()
+    for rule in runbook.diagnose:
+        if not rule.use:
+            yield RULE, partial(_ruled, case, rule, runbook)
             continue
-        ran.add(name)
-        try:
-            for said in detect(case):
-                yield name, said
-        except Exception as error:
-            remarks.append(f"the detector {name} failed: {type(error).__name__}: {error}"[:500])
+        for name, detect in detectors.family(rule.use):
+            if name not in ran:
+                ran.add(name)
+                yield name, partial(detect, case)
+
+
+def _remark(name: str, error: Exception) -> str:
+    """One line about a failure; an error of our own kind says by itself what to do."""
+    if isinstance(error, ResponderError):
+        return f"a rule of the runbook was left out: {error}" if name == RULE else f"the detector {name}: {error}"
+    what = "a rule of the runbook" if name == RULE else f"the detector {name}"
+    return f"{what} failed ({type(error).__name__}); the log of Responder has the details"
 
 
 def _ruled(case: Case, rule: Rule, runbook: Runbook) -> Iterator[Finding | Cleared]:

@@ -11,6 +11,7 @@ import structlog
 from responder.clients import Clients
 from responder.clock import Clock
 from responder.errors import ConfigError, Permanent, Reason, ResponderError, Temporary, Trouble
+from responder.flow.watch import count_failure
 from responder.metrics import Metrics
 from responder.model.evidence import Evidence, EvidenceStatus, Observation, Reproduction
 from responder.model.redaction import redact, redact_value
@@ -100,6 +101,7 @@ class Investigator:
             return self._failed(step, unusable, time.perf_counter() - started, reproduce)
         except Exception:
             log.exception("investigate.probe_failed", step=step.id, probe=step.probe)
+            count_failure(self.metrics, step.probe)
             bug = Permanent("the probe failed; the log of Responder has the details", Reason.BUG)
             return self._failed(step, bug, time.perf_counter() - started, reproduce)
 

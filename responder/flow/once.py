@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from responder.clients import Clients
 from responder.clock import Clock
@@ -13,6 +14,7 @@ from responder.flow.investigate import Investigator
 from responder.flow.match import assign
 from responder.flow.respond import concerned
 from responder.flow.target import target_of_alerts
+from responder.flow.watch import watched
 from responder.metrics import Metrics
 from responder.model.alert import Notification
 from responder.model.evidence import Evidence
@@ -102,4 +104,5 @@ class Once:
 
     async def _diagnose(self, runbook: str, inquiry: Inquiry, evidence: Mapping[str, Evidence]) -> Diagnosis:
         case = Case(inquiry.target, inquiry.alerts, inquiry.started_at, inquiry.now, evidence)
-        return await asyncio.to_thread(diagnose, case, self.rulebook.get(runbook), self.detectors)
+        watch = partial(watched, self.metrics)
+        return await asyncio.to_thread(diagnose, case, self.rulebook.get(runbook), self.detectors, watch)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 
 import structlog
 from sqlalchemy import Connection
@@ -14,6 +15,7 @@ from responder.flow.diagnose import diagnose
 from responder.flow.investigate import Investigator
 from responder.flow.matter import propose
 from responder.flow.target import target_of_alerts
+from responder.flow.watch import INVESTIGATION, count_failure, watched
 from responder.flow.world import World
 from responder.model.alert import Alert, AlertStatus
 from responder.model.evidence import Evidence
@@ -56,6 +58,8 @@ class Responder:
             except Temporary:
                 raise
             except Exception as error:
+                log.exception("respond.failed", runbook=runbook.name)
+                count_failure(self._world.metrics, INVESTIGATION)
                 await self._give_up(incident_id, investigation)
                 raise Permanent(f"the investigation failed: {error}", Reason.BUG) from error
             await self._world.database.write(
@@ -119,7 +123,8 @@ class Responder:
             now=self._world.clock.now(),
             evidence=evidence,
         )
-        return await asyncio.to_thread(diagnose, case, runbook, self._world.detectors)
+        watch = partial(watched, self._world.metrics)
+        return await asyncio.to_thread(diagnose, case, runbook, self._world.detectors, watch)
 
     def _conclude(
         self, connection: Connection, incident_id: str, investigation: Investigation, diagnosis: Diagnosis
@@ -157,8 +162,6 @@ class Responder:
         if diagnosis.findings:
             best = diagnosis.findings[0]
             metrics.findings.labels(best.cause, best.confidence.value).inc()
-        for remark in diagnosis.remarks:
-            log.warning("respond.rule_failed", remark=remark)
         waited = (self._world.clock.now() - incident.opened_at).total_seconds()
         metrics.finding_seconds.observe(max(0.0, waited))
 
