@@ -311,7 +311,10 @@ class Communication(Section):
     """Updates for a public status page."""
 
     publish: bool = False
-    """Let them out as they are written; else each waits for somebody to publish it on the incident's page."""
+    """Let them out as they are written; else each waits for somebody to publish it on the incident's page.
+
+    That a review was written is in any case for a person to say.
+    """
 
 
 class Actions(Section):

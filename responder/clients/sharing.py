@@ -31,13 +31,14 @@ class Breaker:
         self._allowed = failures
         self._seconds = seconds
         self._failures = 0
+        self._why = ""
         self._open_until = 0.0
 
     def check(self, name: str) -> None:
-        """Raise Temporary while open."""
+        """Raise Temporary while open, with the reason of the first failure."""
         wait = self._open_until - self._clock.now().timestamp()
         if self._failures >= self._allowed and wait > 0:
-            message = f"{name} did not answer {self._failures} times in a row; it is asked again in {wait:.0f} s"
+            message = f"{self._why or f'{name} did not answer'}; it is asked again in {wait:.0f} s"
             raise Temporary(message, Reason.BREAKER_OPEN, after=wait)
 
     def enter(self, name: str) -> None:
@@ -50,8 +51,9 @@ class Breaker:
         """It answered."""
         self._failures = 0
 
-    def failed(self) -> None:
-        """It did not answer."""
+    def failed(self, why: str) -> None:
+        """It did not answer, and why; of several failures in a row the first says what began it."""
+        self._why = self._why if self._failures else why
         self._failures += 1
         if self._failures >= self._allowed:
             self._reopen()
@@ -135,12 +137,13 @@ class Shared:
             self._breaker.succeeded()
         except TimeoutError:
             outcome = Reason.TIMEOUT
-            self._breaker.failed()
-            raise Temporary(f"{self.name} did not answer within {timeout:g} s", Reason.TIMEOUT) from None
+            late = Temporary(f"{self.name} did not answer within {timeout:g} s", Reason.TIMEOUT)
+            self._breaker.failed(str(late))
+            raise late from None
         except Trouble as trouble:
             outcome = trouble.reason
             if trouble.reason in UNANSWERED:
-                self._breaker.failed()
+                self._breaker.failed(str(trouble))
             elif trouble.reason is not Reason.BREAKER_OPEN:
                 self._breaker.succeeded()
             raise

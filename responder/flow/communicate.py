@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import Connection
 
 from responder.errors import ConfigError
-from responder.flow.announce import announce
+from responder.flow.change import change
 from responder.flow.message import span
 from responder.flow.world import World
 from responder.model.communication import PublicState, PublicUpdate, StatusDraft, StatusTemplates
@@ -176,22 +176,18 @@ class Communicator:
         if update is None:
             return
         draft = StatusDraft(number=len(drafts) + 1, update=update)
-        if self._world.settings.communication.publish:
+        if self._world.settings.communication.publish and state != "postmortem":
             self._approve(connection, incident, draft, "policy")
             return
         updates.save(connection, incident.id, draft)
-        self._changed(connection, incident, f"Drafted for the public: {update.title}")
+        self._change(connection, incident, f"Drafted for the public: {update.title}")
 
     def _approve(self, connection: Connection, incident: Incident, draft: StatusDraft, by: str) -> None:
         now = self._world.clock.now()
         updates.save(connection, incident.id, draft.model_copy(update={"approved_at": now, "approved_by": by}))
-        changed = self._changed(connection, incident, f"Told the public, by {by}: {draft.update.title}")
-        announce(self._world, connection, changed, now, now)
+        self._change(connection, incident, f"Told the public, by {by}: {draft.update.title}")
         self._world.metrics.public_updates.labels(draft.update.state).inc()
 
-    def _changed(self, connection: Connection, incident: Incident, text: str) -> Incident:
-        now = self._world.clock.now()
-        changed = incident.model_copy(update={"revision": incident.revision + 1, "updated_at": now})
-        incidents.save(connection, changed)
-        incidents.tell(connection, incident.id, TimelineEntry(at=now, kind=TimelineKind.MESSAGE, text=text))
-        return changed
+    def _change(self, connection: Connection, incident: Incident, text: str) -> None:
+        entry = TimelineEntry(at=self._world.clock.now(), kind=TimelineKind.MESSAGE, text=text)
+        change(self._world, connection, incident, entry)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import Connection
 
-from responder.flow.announce import announce
+from responder.flow.change import change
 from responder.flow.message import span
 from responder.flow.world import World
 from responder.model.escalation import EscalationPolicy
@@ -259,14 +259,8 @@ class Escalator:
     def _keep(self, connection: Connection, decision: Decision) -> Decision:
         if not decision.entries:
             return decision
-        now = self._world.clock.now()
-        changed = {"revision": decision.incident.revision + 1, "updated_at": now}
-        incident = decision.incident.model_copy(update=changed)
-        incidents.save(connection, incident)
-        for entry in decision.entries:
-            incidents.tell(connection, incident.id, entry)
-        announce(self._world, connection, incident, now, now)
-        arm(connection, incident, now)
+        incident = change(self._world, connection, decision.incident, *decision.entries)
+        arm(connection, incident, self._world.clock.now())
         return replace(decision, incident=incident)
 
 

@@ -5,28 +5,37 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from responder.flow.change import change
 from responder.flow.escalate import waits
 from responder.flow.world import World
-from responder.model.evidence import Evidence
+from responder.model.evidence import Evidence, EvidenceStatus
 from responder.model.incident import Incident, IncidentStatus, TimelineEntry, TimelineKind
 from responder.model.report import Investigation, InvestigationStatus
+from responder.model.runbook import Runbook
 from responder.store import incidents, investigations
 
 KIND = "judge"
 
 
-def without_evidence(incident: Incident, investigation: Investigation, evidence: Sequence[Evidence]) -> bool:
-    """Whether it ended by itself, nobody had taken it, and nothing that was seen was out of order. Pure.
+def without_evidence(
+    incident: Incident, investigation: Investigation, evidence: Sequence[Evidence], runbook: Runbook
+) -> bool:
+    """Whether it ended by itself, nobody had taken it, and all was looked at and in order. Pure.
 
-    What could not be looked at is no proof of health: then it is not called a false alarm.
+    What could not be looked at is no proof of health: a question without an answer, a part that was not seen, a
+    source that is not set up.
     """
+    needs_source = {step.id for step in runbook.investigate if "sources." in step.when}
     return (
         incident.status is IncidentStatus.RESOLVED
         and not incident.opened_by
         and incident.acknowledged_at is None
         and investigation.status is InvestigationStatus.FINISHED
         and not investigation.findings
+        and not investigation.unseen
         and any(found.answered for found in evidence)
+        and all(found.answered or found.status is EvidenceStatus.SKIPPED for found in evidence)
+        and not any(found.status is EvidenceStatus.SKIPPED and found.id in needs_source for found in evidence)
         and not any(found.breached for found in evidence)
     )
 
@@ -48,13 +57,12 @@ class Judge:
             if final > self._world.clock.now():
                 return final
             latest = investigations.latest(connection, incident_id) or Investigation()
-            if not without_evidence(
-                incident, latest, investigations.evidence_of(connection, incident_id, latest.number)
-            ):
+            evidence = investigations.evidence_of(connection, incident_id, latest.number)
+            if not without_evidence(incident, latest, evidence, self._world.runbook(incident.runbook)):
                 return None
-            text = "Taken for a false alarm: it ended by itself, and nothing that was seen was out of order"
+            text = "Counted as a false alarm: it ended by itself, and everything that was checked was in order"
             entry = TimelineEntry(at=self._world.clock.now(), kind=TimelineKind.INVESTIGATION, text=text)
-            return self._mark(connection, incident.model_copy(update={"false_alarm": "no_evidence"}), entry)
+            return change(self._world, connection, incident.model_copy(update={"false_alarm": "no_evidence"}), entry)
 
         decided = await self._world.database.write(decide)
         if isinstance(decided, Incident):
@@ -69,23 +77,17 @@ class Judge:
             incident = incidents.get(connection, incident_id)
             if incident is None or incident.false_alarm:
                 return (incident, False) if incident else None
-            text = f"{by or 'Somebody'} says that it is a false alarm"
+            text = f"Marked as a false alarm by {by or 'somebody'}"
             entry = TimelineEntry(at=self._world.clock.now(), kind=TimelineKind.PERSON, text=text)
             changed: dict[str, object] = {"false_alarm": "said"}
             if waits(incident):
                 changed |= {"acknowledged_at": entry.at, "acknowledged_by": by}
-            return self._mark(connection, incident.model_copy(update=changed), entry), True
+            return change(self._world, connection, incident.model_copy(update=changed), entry), True
 
         said = await self._world.database.write(say)
         if said is not None and said[1]:
             self._count(said[0])
         return said is not None
-
-    def _mark(self, connection: Connection, incident: Incident, entry: TimelineEntry) -> Incident:
-        changed = incident.model_copy(update={"revision": incident.revision + 1, "updated_at": entry.at})
-        incidents.save(connection, changed)
-        incidents.tell(connection, incident.id, entry)
-        return changed
 
     def _count(self, incident: Incident) -> None:
         self._world.metrics.false_alarms.labels(incident.severity.value, incident.false_alarm).inc()

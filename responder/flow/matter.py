@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from responder.flow import permit
-from responder.flow.announce import announce
+from responder.flow.change import change
 from responder.flow.world import World
 from responder.model.action import ActionLine, ActionState, Attempt, Stop
 from responder.model.incident import Incident, TimelineEntry, TimelineKind
@@ -101,9 +101,5 @@ def tell(
     kind: TimelineKind = TimelineKind.ACTION,
 ) -> None:
     """Have everybody told of how the incident's actions stand."""
-    now = world.clock.now()
-    changed = incident.model_copy(update={"revision": incident.revision + 1, "updated_at": now})
-    incidents.save(connection, changed)
-    if text:
-        incidents.tell(connection, incident.id, TimelineEntry(at=now, kind=kind, text=text))
-    announce(world, connection, changed, now, now)
+    entries = [TimelineEntry(at=world.clock.now(), kind=kind, text=text)] if text else []
+    change(world, connection, incident, *entries)

@@ -77,7 +77,7 @@ def compose(report: Report, *, links: Sequence[Link] = (), addresses: Addresses 
         updated_at=report.updated_at,
         resolved_at=report.resolved_at,
         acknowledged_by=_sentence(report.acknowledged_by or "somebody") if report.acknowledged_at else "",
-        headline=_sentence(report.headline),
+        headline=_headline(report),
         cause=_cause(best),
         because=tuple(_because(report, best, numbers))[:REASONS],
         not_it=_lines(report.cleared, numbers, CLEARED),
@@ -94,6 +94,11 @@ def compose(report: Report, *, links: Sequence[Link] = (), addresses: Addresses 
     )
     offered = [f"{line.id} {attempt.number}" for line, attempt in approvable(report)]
     return message.model_copy(update={"digest": digest_of(message, [*_standing(report), *offered])})
+
+
+def _headline(report: Report) -> str:
+    said = "Marked as a false alarm: " if report.false_alarm == "said" else ""
+    return _sentence(f"{said}{report.headline}")
 
 
 def common_labels(alerts: Sequence[TrackedAlert]) -> Mapping[str, str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from responder.flow.announce import announce
+from responder.flow.change import change
 from responder.flow.checklist import unsettled
 from responder.flow.investigate import Investigator
 from responder.flow.world import World
@@ -143,10 +143,8 @@ class Procedures:
 
     def _save(self, connection: Connection, incident: Incident, mark: StepMark, text: str) -> None:
         procedures.save(connection, incident.id, mark)
-        changed = incident.model_copy(update={"revision": incident.revision + 1, "updated_at": mark.at})
-        incidents.save(connection, changed)
-        incidents.tell(connection, incident.id, TimelineEntry(at=mark.at, kind=TimelineKind.PERSON, text=text))
-        announce(self._world, connection, changed, mark.at, mark.at)
+        entry = TimelineEntry(at=self._world.clock.now(), kind=TimelineKind.PERSON, text=text)
+        change(self._world, connection, incident, entry)
         self._world.metrics.procedure_steps.labels(mark.state.value).inc()
 
 

@@ -65,9 +65,8 @@ class _Pace:
         """What came of a delivery."""
         if isinstance(trouble, Temporary) and trouble.after is not None:
             self._open_at = self._clock.now().timestamp() + trouble.after
-        down = trouble is not None and trouble.reason in (*UNANSWERED, Reason.SERVER_ERROR)
-        if down:
-            self.breaker.failed()
+        if trouble is not None and trouble.reason in (*UNANSWERED, Reason.SERVER_ERROR):
+            self.breaker.failed(str(trouble))
         else:
             self.breaker.succeeded()
 
@@ -247,7 +246,8 @@ def links_of(report: Report) -> list[Link]:
 
 def _standing(message: Message) -> str:
     """What a medium that cannot edit is told of anew when it changes."""
-    return f"{message.stage} {message.severity.value}"
+    false_alarm = " false alarm" if message.report and message.report.false_alarm == "said" else ""
+    return f"{message.stage} {message.severity.value}{false_alarm}"
 
 
 def _news(message: Message, shown: Shown) -> bool:

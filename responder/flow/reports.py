@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from responder.errors import Permanent, Reason
 from responder.flow import permit, silence
-from responder.flow.announce import announce
+from responder.flow.change import change
 from responder.flow.checklist import lines
 from responder.flow.message import span
 from responder.flow.world import World
@@ -91,15 +91,12 @@ class Reports:
             incident = incidents.get(connection, id)
             if incident is None or incident.acknowledged_at is not None:
                 return incident
-            taken = {"acknowledged_at": now, "acknowledged_by": by, "updated_at": now}
-            changed = incident.model_copy(update={**taken, "revision": incident.revision + 1})
-            incidents.save(connection, changed)
-            text = f"{by or 'Somebody'} has it"
-            incidents.tell(connection, id, TimelineEntry(at=now, kind=TimelineKind.PERSON, text=text))
             waited = (now - incident.opened_at).total_seconds()
             self._world.metrics.acknowledgement_seconds.labels(incident.severity.value).observe(waited)
-            announce(self._world, connection, changed, now, now)
-            return changed
+            taken = incident.model_copy(update={"acknowledged_at": now, "acknowledged_by": by})
+            text = f"Acknowledged by {by or 'somebody'}"
+            entry = TimelineEntry(at=now, kind=TimelineKind.PERSON, text=text)
+            return change(self._world, connection, taken, entry)
 
         return await self._world.database.write(say) is not None
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from responder.detectors import Case
 from responder.errors import Permanent, Reason, Temporary
-from responder.flow.announce import announce
+from responder.flow.change import change
 from responder.flow.diagnose import diagnose
 from responder.flow.investigate import Investigator
 from responder.flow.matter import propose
@@ -150,12 +150,8 @@ class Responder:
         incident = incidents.get(connection, incident_id)
         if incident is None:
             return
-        now = self._world.clock.now()
         investigations.save(connection, incident_id, investigation)
-        changed = incident.model_copy(update={"revision": incident.revision + 1, "updated_at": now})
-        incidents.save(connection, changed)
-        incidents.tell(connection, incident_id, TimelineEntry(at=now, kind=kind, text=text))
-        announce(self._world, connection, changed, now, now)
+        change(self._world, connection, incident, TimelineEntry(at=self._world.clock.now(), kind=kind, text=text))
 
     def _count(self, incident: Incident, diagnosis: Diagnosis) -> None:
         metrics = self._world.metrics

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from responder.flow.announce import announce
+from responder.flow.change import change
 from responder.flow.investigate import Investigator
 from responder.flow.world import World
 from responder.model.evidence import Evidence
@@ -73,12 +73,9 @@ class Verifier:
             return
         investigations.save_verification(connection, incident_id, verification)
         if before is None or before.passed != verification.passed:
-            now = verification.at
-            changed = incident.model_copy(update={"revision": incident.revision + 1, "updated_at": now})
-            incidents.save(connection, changed)
-            entry = TimelineEntry(at=now, kind=TimelineKind.INVESTIGATION, text=_verdict(verification))
-            incidents.tell(connection, incident_id, entry)
-            announce(self._world, connection, changed, now, now)
+            text = _verdict(verification)
+            entry = TimelineEntry(at=verification.at, kind=TimelineKind.INVESTIGATION, text=text)
+            change(self._world, connection, incident, entry)
 
     def _again(self, runbook: Runbook, incident: Incident, verification: Verification) -> datetime | None:
         patience = [

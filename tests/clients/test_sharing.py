@@ -42,10 +42,10 @@ class Server:
 
         return request
 
-    def fails(self, reason: Reason, *, permanent: bool = False) -> Callable[[], Awaitable[str]]:
+    def fails(self, reason: Reason, why: str = "no", *, permanent: bool = False) -> Callable[[], Awaitable[str]]:
         async def request() -> str:
             self.requests += 1
-            raise Permanent("no", reason) if permanent else Temporary("no", reason)
+            raise Permanent(why, reason) if permanent else Temporary(why, reason)
 
         return request
 
@@ -127,12 +127,22 @@ async def test_a_hanging_server_costs_the_timeout_and_then_nothing(shared: Share
             await shared.ask(number, server.answers(after=3600), timeout=2)
         assert caught.value.reason is Reason.TIMEOUT
     assert looptime == 10
-    with pytest.raises(Temporary, match="did not answer 5 times in a row") as caught:
+    with pytest.raises(Temporary, match="did not answer within 2 s; it is asked again in 15 s") as caught:
         await shared.ask("more", server.answers(after=3600))
     assert caught.value.reason is Reason.BREAKER_OPEN
     assert caught.value.after == pytest.approx(15)
     assert looptime == 10
     assert server.requests == 5
+
+
+async def test_while_it_is_not_asked_the_reason_of_the_first_failure_is_given(shared: Shared) -> None:
+    server = Server()
+    for number, why in enumerate(("its certificate is not accepted", *["connection reset"] * 4)):
+        with pytest.raises(Temporary):
+            await shared.ask(number, server.fails(Reason.UNREACHABLE, why))
+    with pytest.raises(Temporary, match=r"^its certificate is not accepted; it is asked again in 15 s$") as caught:
+        await shared.ask("more", server.answers())
+    assert caught.value.reason is Reason.BREAKER_OPEN
 
 
 async def test_waiting_for_a_place_counts_towards_the_timeout(shared: Shared, looptime: int) -> None:

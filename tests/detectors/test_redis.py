@@ -87,7 +87,11 @@ def test_what_is_wrong_is_named_with_the_workload(changes: dict[str, Any], expec
             "cannot connect (connection refused)",
             ("redis-down", Confidence.LIKELY),
         ),
-        (Reason.BREAKER_OPEN, "did not answer 5 times in a row", ("redis-down", Confidence.POSSIBLE)),
+        (
+            Reason.BREAKER_OPEN,
+            "no answer within 10 s; it is asked again in 15 s",
+            ("redis-down", Confidence.POSSIBLE),
+        ),
     ],
 )
 def test_a_server_that_does_not_answer_is_named_by_its_own_words(reason: Reason, words: str, expected: Any) -> None:

@@ -2,21 +2,36 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from responder.flow.judge import without_evidence
 from responder.model.evidence import EvidenceStatus
-from responder.model.finding import Confidence, Finding
+from responder.model.finding import Confidence, Finding, Unseen
 from responder.model.incident import Incident, IncidentStatus, Severity
 from responder.model.report import Investigation, InvestigationStatus
+from responder.model.runbook import Runbook
 from responder.model.subject import Subject
 from tests.clock import TurnedClock
 from tests.makers import NOW, evidence
 from tests.service import PATIENCE, Starter, alert
 
 FINDING = Finding(cause="x", subject=Subject(kind="Pod", name="p"), confidence=Confidence.POSSIBLE, headline="x")
+RUNBOOK = Runbook.model_validate(
+    {
+        "apiVersion": "responder/v1",
+        "kind": "Runbook",
+        "metadata": {"name": "r", "title": "r"},
+        "match": ["alertname=A"],
+        "investigate": [
+            {"id": "pods", "probe": "kubernetes.pods"},
+            {"id": "database", "probe": "postgres.health", "when": "sources.postgres"},
+            {"id": "node", "probe": "kubernetes.nodes", "when": 'target.node != ""'},
+        ],
+    }
+)
 FINISHED = Investigation(status=InvestigationStatus.FINISHED)
 
 
@@ -38,7 +53,13 @@ def over(**more: Any) -> Incident:
 
 
 def test_what_ended_by_itself_with_everything_in_order_is_a_false_alarm() -> None:
-    assert without_evidence(over(), FINISHED, [evidence()])
+    assert without_evidence(over(), FINISHED, [evidence()], RUNBOOK)
+
+
+def test_what_did_not_apply_and_was_not_asked_leaves_no_doubt() -> None:
+    assert without_evidence(
+        over(), FINISHED, [evidence("pods"), evidence("node", status=EvidenceStatus.SKIPPED)], RUNBOOK
+    )
 
 
 @pytest.mark.parametrize(
@@ -53,18 +74,28 @@ def test_what_ended_by_itself_with_everything_in_order_is_a_false_alarm() -> Non
         (over(), FINISHED, [evidence("a"), evidence("b", breached=True)]),
         (over(), FINISHED, []),
         (over(), FINISHED, [evidence(status=EvidenceStatus.ERROR)]),
+        (over(), FINISHED, [evidence("pods"), evidence("memory", status=EvidenceStatus.ERROR)]),
+        (over(), FINISHED.model_copy(update={"unseen": (Unseen(text="pods of shop"),)}), [evidence()]),
+        (over(), FINISHED, [evidence("pods"), evidence("database", status=EvidenceStatus.SKIPPED)]),
     ],
-    ids=["open", "taken", "by hand", "not looked at", "failed", "a finding", "a breach", "no evidence", "nothing seen"],
+    ids=[
+        *("open", "taken", "by hand", "not looked at", "failed", "a finding", "a breach", "no evidence"),
+        *("nothing seen", "a question without an answer", "a part not seen", "no database set up"),
+    ],
 )
 def test_a_doubt_is_no_false_alarm(incident: Incident, investigation: Investigation, seen: list[Any]) -> None:
-    assert not without_evidence(incident, investigation, seen)
+    assert not without_evidence(incident, investigation, seen, RUNBOOK)
 
 
 @pytest.mark.integration
-async def test_it_is_judged_once_it_can_no_longer_be_reopened(start_service: Starter) -> None:
+async def test_it_is_judged_once_it_can_no_longer_be_reopened(start_service: Starter, tmp_path: Path) -> None:
     clock = TurnedClock(datetime.now(UTC))
-    service = await start_service("crash_loop", state="healthy", clock=clock)
-    told = alert("KubeChatPodCrashLooping", priority="P2")
+    (tmp_path / "shop.yaml").write_text(
+        "apiVersion: responder/v1\nkind: Runbook\nmetadata: {name: shop, title: Shop}\nmatch: [alertname=Shop]\n"
+        "investigate: [{id: pods, probe: kubernetes.pods}]\n"
+    )
+    service = await start_service("crash_loop", state="healthy", clock=clock, rules=[str(tmp_path / "shop.yaml")])
+    told = alert("Shop", priority="P2")
     await service.post(told)
     await service.incident()
     await service.post({**told, "status": "resolved", "endsAt": clock.now().isoformat()}, status="resolved")

@@ -113,6 +113,12 @@ def test_the_answer_has_cause_reasons_and_what_to_do() -> None:
     assert texts(message.not_seen) == ["Loki answered 401: check the token"]
 
 
+def test_a_false_alarm_is_said_first_and_is_news() -> None:
+    message = compose(diagnosed(false_alarm="said"))
+    assert message.headline.startswith("Marked as a false alarm: api-gateway is killed")
+    assert message.digest != compose(diagnosed()).digest
+
+
 def test_references_are_the_positions_of_the_evidence_on_the_page() -> None:
     message = compose(diagnosed())
     assert [line.references for line in message.because] == [(2,), (1, 2)]

@@ -14,7 +14,8 @@ from responder.store.notifications import Delivery
 from responder.web import api, hands, schema
 from tests.clock import TurnedClock
 from tests.makers import NOW
-from tests.service import Running, Starter, alert
+from tests.servers import Servers
+from tests.service import PATIENCE, Running, Starter, alert
 
 pytestmark = pytest.mark.integration
 
@@ -208,6 +209,20 @@ async def test_a_false_alarm_is_counted_once(start_service: Starter) -> None:
         report = await service.say(f"incidents/{incident['id']}/false-alarm", by="Ada")
     assert report["false_alarm"] == "said"
     assert await service.metric("responder_false_alarms_total", severity="P2", why="said") == 1
+
+
+async def test_a_false_alarm_reaches_the_sinks_and_ends_the_escalation(
+    start_service: Starter, servers: Servers
+) -> None:
+    hook = await servers.webhook()
+    service = await start_service(sinks=[{"name": "hook", "kind": "webhook", "url": hook.url}])
+    await service.post(alert())
+    incident = await service.incident()
+    await service.say(f"incidents/{incident['id']}/false-alarm", by="Ada")
+    async with asyncio.timeout(PATIENCE):
+        while hook.bodies[-1:] == [] or hook.bodies[-1]["false_alarm"] != "said":
+            await hook.until(len(hook.bodies) + 1)
+    assert hook.bodies[-1]["acknowledged_by"] == "Ada"
 
 
 async def test_the_review_is_filled_in_and_holds_no_markup_of_strangers(start_service: Starter) -> None:
