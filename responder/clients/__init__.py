@@ -230,6 +230,11 @@ class Statement:
     since: int = 0
     until: int = 10_000_000
 
+    @property
+    def for_every_version(self) -> bool:
+        """Whether it is never left out."""
+        return not self.since and self.until == type(self).until
+
 
 @dataclass(frozen=True)
 class Rows:

@@ -12,7 +12,8 @@ from responder.model.evidence import Evidence
 from responder.model.failures import FailureKind
 from responder.model.finding import Cleared, Finding
 from responder.model.numbers import shown
-from responder.model.postgres import IDLE, PostgresHealth, PostgresSession
+from responder.model.postgres import PostgresSession
+from responder.model.postgres_health import IDLE, PostgresHealth
 from responder.model.subject import Subject
 
 PROBE = "postgres.health"
@@ -105,9 +106,14 @@ def detect(case: Case) -> Iterator[Finding | Cleared]:
         findings = [*_findings(case, subject(case, server), name, health)]
         yield from (with_callers(case, server, finding, STOPPING) for finding in findings)
         if not findings:
-            named = f"PostgreSQL{f' {health.name}' if health.name else ''}"
-            text = f"{named} ({health.connections} of {health.max_connections} connections)"
-            yield Cleared(text=text, evidence=(name,))
+            yield Cleared(text=_looked_at(health, whole=not case.evidence[name].gaps), evidence=(name,))
+
+
+def _looked_at(health: PostgresHealth, *, whole: bool) -> str:
+    """What is ruled out: the server where all of it was seen, else its connections alone."""
+    named = f"PostgreSQL{f' {health.name}' if health.name else ''}"
+    used = f"{health.connections} of {health.max_connections}"
+    return f"{named} ({used} connections)" if whole else f"connections of {named} ({used})"
 
 
 def _unanswered(about: Subject, server: Server, evidence: Evidence) -> Iterator[Finding]:

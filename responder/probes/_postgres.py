@@ -29,19 +29,21 @@ SESSIONS = f"""SELECT {_WHO.format("a")}, coalesce(state, '') AS state, count(*)
 TRANSACTIONS = f"""SELECT pid, {_WHO.format("a")}, coalesce(host(client_addr), '') AS client,
  coalesce(state, '') AS state, extract(epoch FROM clock_timestamp() - xact_start)::float8 AS seconds,
  extract(epoch FROM clock_timestamp() - state_change)::float8 AS state_seconds,
- coalesce(wait_event_type || ' ' || wait_event, '') AS waiting_for, left(query, 2000) AS statement
+ coalesce(wait_event_type || ' ' || wait_event, '') AS waiting_for, left(coalesce(query, ''), 2000) AS statement
  FROM pg_stat_activity a WHERE {_OTHERS} AND xact_start IS NOT NULL ORDER BY xact_start LIMIT 20"""  # noqa: S608
 LOCKS = f"""SELECT a.pid, {_WHO.format("a")},
- extract(epoch FROM clock_timestamp() - a.state_change)::float8 AS seconds, left(a.query, 2000) AS statement,
- coalesce((SELECT l.locktype || coalesce(' ' || l.relation::regclass::text, '') FROM pg_locks l
- WHERE l.pid = a.pid AND NOT l.granted LIMIT 1), '') AS lock, b.pid AS blocker_pid,
+ extract(epoch FROM clock_timestamp() - coalesce(w.since, a.state_change, a.backend_start))::float8 AS seconds,
+ left(coalesce(a.query, ''), 2000) AS statement, coalesce(w.lock, '') AS lock, b.pid AS blocker_pid,
  coalesce(h.usename, '') AS blocker_user, coalesce(h.application_name, '') AS blocker_application,
  coalesce(h.state, '') AS blocker_state,
  extract(epoch FROM clock_timestamp() - h.xact_start)::float8 AS blocker_seconds,
  left(coalesce(h.query, ''), 2000) AS blocker_statement
  FROM pg_stat_activity a CROSS JOIN LATERAL unnest(pg_blocking_pids(a.pid)) AS b(pid)
- LEFT JOIN pg_stat_activity h ON h.pid = b.pid
- WHERE a.wait_event_type = 'Lock' ORDER BY a.state_change LIMIT 50"""  # noqa: S608
+ LEFT JOIN pg_stat_activity h ON h.pid = b.pid LEFT JOIN LATERAL (
+ SELECT (to_jsonb(l) ->> 'waitstart')::timestamptz AS since,
+ l.locktype || coalesce(' ' || l.relation::regclass::text, '') AS lock
+ FROM pg_locks l WHERE l.pid = a.pid AND NOT l.granted LIMIT 1) AS w ON true
+ WHERE a.wait_event_type = 'Lock' ORDER BY seconds DESC LIMIT 50"""  # noqa: S608
 STATEMENTS = """SELECT left(s.query, 2000) AS statement, coalesce(d.datname, '') AS database, s.calls,
  coalesce(j ->> 'mean_exec_time', j ->> 'mean_time')::float8 / 1000 AS mean_seconds,
  coalesce(j ->> 'total_exec_time', j ->> 'total_time')::float8 / 1000 AS total_seconds, s.rows

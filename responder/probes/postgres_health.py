@@ -1,44 +1,35 @@
 """`postgres.health`: what a database administrator looks at first."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
 from pydantic import ByteSize, Field, field_validator
 
-from responder.clients import Clients, Postgres, Rows
-from responder.errors import Reason, Trouble
+from responder.clients import Clients, Postgres, Row
+from responder.errors import Trouble
 from responder.model.datastore import Server
-from responder.model.evidence import Gap, Observation, Reproduction
+from responder.model.evidence import Observation, Reproduction
 from responder.model.numbers import shown
 from responder.model.postgres import (
-    WRAPAROUND,
     PostgresDatabase,
-    PostgresHealth,
     PostgresIndex,
-    PostgresLimits,
     PostgresLock,
     PostgresReplica,
     PostgresSession,
     PostgresSlot,
     PostgresStatement,
     PostgresTable,
-    masked,
 )
+from responder.model.postgres_health import WRAPAROUND, PostgresHealth, PostgresLimits
 from responder.model.runbook import Duration
 from responder.probes import Inquiry, Probe
 from responder.probes._postgres import QUESTIONS
+from responder.probes._postgres_answers import Answers
 from responder.templating import Plain
 
 _LISTED = 6
-_ADVICE = {
-    ("slow statements", Reason.NOT_FOUND): "pg_stat_statements is not installed: CREATE EXTENSION pg_stat_statements",
-    ("slow statements", Reason.NOT_CONFIGURED): "add pg_stat_statements to shared_preload_libraries",
-}
-_GRANT = "GRANT pg_monitor to the user of Responder"
-
-Answers = Mapping[str, Rows | Trouble]
 
 
 class PostgresHealthCheck(Probe):
@@ -72,9 +63,10 @@ class PostgresHealthCheck(Probe):
 
     async def run(self, inquiry: Inquiry, clients: Clients) -> Observation:
         server = clients.postgres(self.database)
-        answers = await server.read(QUESTIONS)
-        if isinstance(told := answers.get("server"), Trouble):
-            raise told
+        given = await server.read(QUESTIONS)
+        if isinstance(trouble := given.get("server"), Trouble):
+            raise trouble
+        answers = Answers(given)
         health = self._health(server, answers)
         return Observation(
             summary=_summary(health),
@@ -82,11 +74,11 @@ class PostgresHealthCheck(Probe):
             facts=tuple(_facts(health))[:_LISTED],
             value=health.connections_used,
             breached=health.troubled,
-            gaps=tuple(_gaps(answers)),
+            gaps=tuple(answers.gaps()),
         )
 
     def reproduce(self, inquiry: Inquiry, clients: Clients) -> tuple[Reproduction, ...]:
-        statements = (" ".join(question.sql.split()) for question in QUESTIONS.values() if not question.since)
+        statements = (" ".join(question.sql.split()) for question in QUESTIONS.values() if question.for_every_version)
         return (Reproduction(command=clients.postgres(self.database).psql(*statements)),)
 
     @property
@@ -104,30 +96,28 @@ class PostgresHealthCheck(Probe):
         )
 
     def _health(self, server: Postgres, answers: Answers) -> PostgresHealth:
-        known = _only(answers, "server")
-        most = known.get("max_connections") or 0
-        databases = tuple(PostgresDatabase.model_validate(row) for row in _rows(answers, "databases"))
+        known = answers.first("server")
+        most, connections = known.get("max_connections", 0), known.get("connections", 0)
+        databases = answers.records("databases", PostgresDatabase)
         own = next((item for item in databases if item.name == known.get("database")), None)
         age = max((item.age for item in databases), default=0)
-        disk = {**_only(answers, "tablespaces"), **_only(answers, "WAL")}
-        used = disk["tablespaces_bytes"] + (disk.get("wal_bytes") or 0) if disk.get("tablespaces_bytes") else None
-        indexes = [PostgresIndex.model_validate(row) for row in _rows(answers, "indexes")]
+        disk = answers.first("tablespaces", "WAL")
+        used = disk["tablespaces_bytes"] + disk.get("wal_bytes", 0) if disk.get("tablespaces_bytes") else None
+        indexes = answers.records("indexes", PostgresIndex)
         return PostgresHealth(
             name=server.name,
             place=server.place,
             **known,
-            connections_used=round(known["connections"] / most, 4) if most else 0.0,
-            **_counted(_rows(answers, "sessions")),
-            transactions=tuple(PostgresSession.model_validate(_hidden(row)) for row in _rows(answers, "transactions")),
-            locks=tuple(PostgresLock.model_validate(_hidden(row)) for row in _rows(answers, "locks")),
-            statements=tuple(
-                PostgresStatement.model_validate(_hidden(row)) for row in _rows(answers, "slow statements")
-            ),
-            tables=tuple(PostgresTable.model_validate(row) for row in _rows(answers, "tables")),
+            connections_used=round(connections / most, 4) if most else 0.0,
+            **_counted(answers.rows("sessions")),
+            transactions=answers.records("transactions", PostgresSession),
+            locks=answers.records("locks", PostgresLock),
+            statements=answers.records("slow statements", PostgresStatement),
+            tables=answers.records("tables", PostgresTable),
             indexes=tuple(index for index in indexes if index.scans < self.index_scans),
-            replicas=tuple(PostgresReplica.model_validate(row) for row in _rows(answers, "replicas")),
-            slots=tuple(PostgresSlot.model_validate(row) for row in _rows(answers, "replication slots")),
-            **_only(answers, "standby"),
+            replicas=answers.records("replicas", PostgresReplica),
+            slots=answers.records("replication slots", PostgresSlot),
+            **answers.first("standby"),
             databases=databases,
             **disk,
             disk_bytes=used,
@@ -137,47 +127,21 @@ class PostgresHealthCheck(Probe):
             hit_ratio=own.hit_ratio if own else None,
             wraparound_age=age,
             wraparound_used=round(age / WRAPAROUND, 4),
-            **{**_only(answers, "checkpoints"), **_only(answers, "checkpoints since version 17")},
+            **answers.first("checkpoints", "checkpoints since version 17"),
             limits=self._limits,
         )
 
 
-def _rows(answers: Answers, name: str) -> Sequence[Mapping[str, Any]]:
-    found = answers.get(name)
-    return found.rows if isinstance(found, Rows) else ()
-
-
-def _only(answers: Answers, name: str) -> Mapping[str, Any]:
-    return next(iter(_rows(answers, name)), {})
-
-
-def _hidden(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row whose statements have no values in them."""
-    return {name: masked(value) if name.endswith("statement") else value for name, value in row.items()}
-
-
-def _counted(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _counted(rows: Sequence[Row]) -> dict[str, Any]:
     counted: dict[str, Counter[str]] = {}
     for row in rows:
         for name in ("state", "application", "user", "database"):
-            counted.setdefault(f"by_{name}", Counter())[row[name] or "unknown"] += row["count"]
+            counted.setdefault(f"by_{name}", Counter())[row.get(name) or "unknown"] += row.get("count") or 0
     most = {name: counts.most_common(20) for name, counts in counted.items()}
     return {
         name: dict(counts) if name == "by_state" else [{"name": key, "sessions": count} for key, count in counts]
         for name, counts in most.items()
     }
-
-
-def _gaps(answers: Answers) -> Iterator[Gap]:
-    for name, found in answers.items():
-        if isinstance(found, Trouble):
-            message = _ADVICE.get((name, found.reason), str(found))
-            if found.reason is Reason.FORBIDDEN:
-                message = f"{message}: {_GRANT}"
-            yield Gap(what=f"PostgreSQL's {name}", reason=found.reason, message=message)
-    if _only(answers, "rights").get("sees_all") is False:
-        message = f"what other users' sessions do is hidden: {_GRANT}"
-        yield Gap(what="PostgreSQL's sessions", reason=Reason.FORBIDDEN, message=message)
 
 
 def _summary(health: PostgresHealth) -> str:

@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Literal
 
 from responder.model.numbers import plain, shown
-from responder.model.postgres import PostgresHealth, PostgresRows
+from responder.model.postgres import PostgresRows
+from responder.model.postgres_health import PostgresHealth
 from responder.model.record import Record
 from responder.model.redis import RedisHealth
 from responder.web.blocks import Cell, Column, Table, TableMaker

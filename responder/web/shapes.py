@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from responder.charts import Mark, name_of, svg
 from responder.model.evidence import Chart, ContainerLog, Evidence, HttpAnswer, KubernetesObjects, Logs, Samples
 from responder.model.numbers import seconds, shown
-from responder.model.postgres import PostgresHealth, PostgresRows
+from responder.model.postgres import PostgresRows
+from responder.model.postgres_health import PostgresHealth
 from responder.model.redis import RedisHealth
 from responder.web import datastores
 from responder.web.blocks import Block, Cell, Column, Log, Picture, Table, TableMaker, Text

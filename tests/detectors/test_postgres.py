@@ -7,18 +7,18 @@ import pytest
 from responder.detectors import Case, Detectors, databases, load, postgres
 from responder.errors import Reason
 from responder.flow.ranking import ranked
-from responder.model.evidence import Evidence, EvidenceStatus
+from responder.model.evidence import Evidence, EvidenceStatus, Gap
 from responder.model.finding import Confidence
 from responder.model.postgres import (
     PostgresCount,
     PostgresDatabase,
-    PostgresHealth,
     PostgresLock,
     PostgresReplica,
     PostgresSession,
     PostgresSlot,
     PostgresStatement,
 )
+from responder.model.postgres_health import PostgresHealth
 from tests.detectors import cases
 from tests.detectors.test_databases import shop, workload
 from tests.makers import evidence
@@ -60,6 +60,12 @@ def test_a_healthy_server_is_cleared_with_its_numbers() -> None:
     assert found(healthy()) == []
     assert cases.cleared(postgres.detect, healthy(name="")) == ["PostgreSQL (34 of 100 connections)"]
     assert cases.cleared(postgres.detect, healthy()) == ["PostgreSQL main (34 of 100 connections)"]
+
+
+def test_a_server_that_was_not_seen_whole_is_not_ruled_out() -> None:
+    gap = Gap(what="PostgreSQL's locks", reason=Reason.TIMEOUT)
+    seen = evidence("pg", PostgresHealth.model_validate(HEALTHY), probe="postgres.health", gaps=(gap,))
+    assert cases.cleared(postgres.detect, case(seen)) == ["connections of PostgreSQL main (34 of 100)"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What is known of database servers, as the incident page shows it."""
 
-from responder.model.postgres import PostgresHealth, PostgresLock, PostgresRows, PostgresTable
+from responder.model.postgres import PostgresLock, PostgresRows, PostgresTable
+from responder.model.postgres_health import PostgresHealth
 from responder.model.redis import RedisHealth, RedisSlowCommand
 from responder.web.blocks import Cell, Table
 from responder.web.shapes import blocks
