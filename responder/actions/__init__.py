@@ -8,10 +8,12 @@ where, and what is written down is not its business: see `responder/flow/act.py`
 
 import sys
 from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 
 from responder import plugins
 from responder.clients import Clients
 from responder.model.action import Preview
+from responder.model.subject import Subject, Target, same
 from responder.plugins import Catalog, Plugin
 from responder.probes import Inquiry, Permission
 
@@ -20,6 +22,14 @@ __all__ = ["Action", "Inquiry", "Permission", "Preview", "load"]
 
 class Action(Plugin):
     """A change that may help."""
+
+    @classmethod
+    def object_among(cls, about: Sequence[Subject], options: Mapping[str, str], target: Target) -> Subject | None:
+        """Which of the objects that a finding is about would be changed; None where it would be something else.
+
+        `options` are the texts among the options as far as they are known, `target` is the incident's.
+        """
+        return next((one for one in about if same(one, target.subject)), None)
 
     @abstractmethod
     async def preview(self, inquiry: Inquiry, clients: Clients) -> Preview:

@@ -9,7 +9,7 @@ from responder.errors import Permanent, Reason, Temporary, Trouble
 from responder.model.action import EVERYWHERE, Change
 from responder.model.graph import matches
 from responder.model.kubernetes import Object, mapping
-from responder.model.subject import Target
+from responder.model.subject import Subject, Target, same
 from responder.probes._kubernetes import WORKLOADS, find_workload, place, reads
 from responder.templating import KubeName
 
@@ -77,13 +77,31 @@ class WorkloadAction(KubernetesAction):
     namespace: KubeName = ""
     kinds: ClassVar[tuple[str, ...]] = ("Deployment", "StatefulSet", "DaemonSet")
 
-    def where(self, inquiry: Inquiry) -> Target:
-        """Where to look for the workload."""
-        return place(inquiry, self.namespace, self.target)
+    @classmethod
+    def object_among(cls, about: Sequence[Subject], options: Mapping[str, str], target: Target) -> Subject | None:
+        """The workload that a finding is about, or the owner of its pod: the one that the options name, if they do."""
+        kind, _, name = options.get("target", "").partition("/")
+        namespace, container = options.get("namespace") or target.namespace, options.get("container", "")
+        for one in about:
+            meant = Subject(kind=kind, name=name, namespace=namespace) if name else one
+            # who owns a pod that was not seen is asked when it is looked at
+            alone = one.kind == "Pod" and len(about) == 1
+            if (one.kind in cls.kinds or alone) and same(one, meant.model_copy(update={"container": container})):
+                return one
+        return None
+
+    async def owner(self, inquiry: Inquiry, kubernetes: Kubernetes) -> Object:
+        """What is to be changed, whatever its kind; raises Refusal where it is not what the finding is about."""
+        found = Object(await find_workload(kubernetes, place(inquiry, self.namespace, self.target)))
+        if inquiry.only_target:
+            about = Object(await find_workload(kubernetes, inquiry.target))
+            if (found.kind, found.namespace, found.name) != (about.kind, about.namespace, about.name):
+                raise Refusal(f"the finding is about {inside(about)}, not about {inside(found)}")
+        return found
 
     async def workload(self, inquiry: Inquiry, kubernetes: Kubernetes) -> Object:
         """The workload as it is; raises Refusal where it is of another kind, or being deleted."""
-        found = Object(await find_workload(kubernetes, self.where(inquiry)))
+        found = await self.owner(inquiry, kubernetes)
         if found.kind not in self.kinds:
             raise Refusal(f"{found.subject} is no {' or '.join(kind.lower() for kind in self.kinds)}")
         if found.metadata.get("deletionTimestamp"):

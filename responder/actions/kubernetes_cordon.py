@@ -1,11 +1,14 @@
 """`kubernetes.cordon`: no new pods on a node."""
 
+from collections.abc import Mapping, Sequence
+
 from pydantic import Field
 
 from responder.actions._kubernetes import KubernetesAction, Refusal, changes_of, patch, planned
 from responder.clients import Kubernetes
 from responder.model.action import Preview
 from responder.model.kubernetes import Object
+from responder.model.subject import Subject, Target
 from responder.probes import Inquiry, Permission
 from responder.probes._kubernetes import reads
 from responder.templating import KubeName
@@ -20,10 +23,17 @@ class KubernetesCordon(KubernetesAction):
     node: KubeName = ""
     leave: int = Field(1, ge=1, description="nodes that still have to take pods")
 
+    @classmethod
+    def object_among(cls, about: Sequence[Subject], options: Mapping[str, str], target: Target) -> Subject | None:
+        """The node that a finding is about: the one that the options name, if they do."""
+        return next((one for one in about if one.kind == "Node" and options.get("node") in (None, "", one.name)), None)
+
     async def plan(self, inquiry: Inquiry, kubernetes: Kubernetes) -> Preview:
         name = self.node or inquiry.target.node
         if not name:
             raise Refusal("the alert names no node: set the option node")
+        if inquiry.only_target and name != inquiry.target.node:
+            raise Refusal(f"the finding is about {inquiry.target.subject}, not about node/{name}")
         node = Object(await kubernetes.get("nodes", name))
         if node.spec.get("unschedulable"):
             raise Refusal(f"{node.subject} is cordoned already")

@@ -9,7 +9,7 @@ from responder.errors import Permanent
 from responder.model.action import Change, Preview
 from responder.model.kubernetes import Object, Pod, mapping
 from responder.probes import Inquiry, Permission
-from responder.probes._kubernetes import find_workload, state_of, unhealthy, urgency
+from responder.probes._kubernetes import state_of, unhealthy, urgency
 
 
 class KubernetesDeletePods(WorkloadAction):
@@ -22,7 +22,7 @@ class KubernetesDeletePods(WorkloadAction):
     max: int = Field(3, ge=1, le=50, description="pods at a time")
 
     async def plan(self, inquiry: Inquiry, kubernetes: Kubernetes) -> Preview:
-        owner = Object(await find_workload(kubernetes, self.where(inquiry)))
+        owner = await self.owner(inquiry, kubernetes)
         if owner.kind == "Pod":
             raise Refusal(f"{inside(owner)} has no controller: nobody would make it anew")
         pods = await _pods_of(kubernetes, owner)

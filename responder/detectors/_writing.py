@@ -28,6 +28,7 @@ def found(
     suffering: Iterable[Subject] = (),
     since: datetime | None = None,
     explanation: str = "",
+    container: str = "",
 ) -> Finding:
     """A finding with the evidence of all its reasons."""
     ids = dict.fromkeys(name for reason in reasons for name in reason.evidence)
@@ -42,6 +43,7 @@ def found(
         next_steps=tuple(next_steps),
         suffering=tuple(dict.fromkeys(item for item in suffering if item != subject)),
         since=since,
+        container=container,
     )
 
 

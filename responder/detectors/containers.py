@@ -227,6 +227,7 @@ def _explained(scene: Scene, ended: Ended) -> Finding:
             f"kubectl -n {pod.namespace} rollout history {subject}",
         ],
         since=scene.since(pod) or time(container.terminated.get("finishedAt")),
+        container=container.name,
     )
 
 
@@ -267,6 +268,7 @@ def _oom(scene: Scene, ended: Ended, subject: Subject, reasons: list[Because]) -
             f"kubectl -n {pod.namespace} set resources {subject} -c {container.name} --limits=memory=…",
         ],
         since=time(container.terminated.get("finishedAt")),
+        container=container.name,
     )
 
 

@@ -160,5 +160,5 @@ def _insist(matter: Matter) -> None:
 def _may_go(matter: Matter) -> bool:
     """Whether it may be done without a person."""
     waits = matter.attempt is None or matter.attempt.state.waits
-    sure = permit.certain(matter.proposal, matter.investigation.findings)
+    sure = matter.offers.is_certain(matter.proposal)
     return matter.line.mode == "auto" and sure and waits and matter.stop is None and not matter.obstacle

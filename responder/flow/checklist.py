@@ -16,7 +16,7 @@ def lines(
     runbook: Runbook, target: Target, tracked: Sequence[TrackedAlert], marks: Mapping[str, StepMark]
 ) -> tuple[ProcedureLine, ...]:
     """The procedure of an incident as it stands."""
-    context = _context(target, tracked)
+    context = context_of(target, tracked)
     made: list[ProcedureLine] = []
     found_next = False
     for step in runbook.procedure:
@@ -50,7 +50,8 @@ def unsettled(step: ProcedureStep, marks: Mapping[str, StepMark]) -> tuple[str, 
     return tuple(need for need in step.needs if need not in marks or not marks[need].state.settled)
 
 
-def _context(target: Target, tracked: Sequence[TrackedAlert]) -> dict[str, Any]:
+def context_of(target: Target, tracked: Sequence[TrackedAlert]) -> dict[str, Any]:
+    """What templates may name of an incident: the labels of its first alert that is not over, and its target."""
     first = next(
         (alert for alert in tracked if alert.state is not AlertState.RESOLVED), tracked[0] if tracked else None
     )

@@ -12,6 +12,7 @@ from responder.errors import Reason, ResponderError
 from responder.flow.ranking import ranked
 from responder.model.evidence import Evidence, EvidenceStatus
 from responder.model.finding import Because, Cause, Cleared, Confidence, Diagnosis, Finding, Unseen
+from responder.model.picture import Picture
 from responder.model.runbook import Rule, RuleFinding, Runbook
 from responder.model.subject import Subject
 from responder.runbooks.conditions import Condition
@@ -59,7 +60,7 @@ def diagnose(
             remarks.append(_remark(name, error))
     causes = {**detectors.causes, **{cause.slug: cause for cause in runbook.causes}}
     return Diagnosis(
-        findings=tuple(_supported(ranked(_merged(findings), causes, case), causes)),
+        findings=tuple(_owned(_supported(ranked(_merged(findings), causes, case), causes), case.picture)),
         cleared=tuple(dict.fromkeys(cleared)),
         unseen=tuple(_unseen(case.evidence.values())),
         remarks=tuple(remarks),
@@ -184,8 +185,18 @@ def _supported(findings: Sequence[Finding], causes: Mapping[str, Cause]) -> Iter
         )
 
 
+def _owned(findings: Iterable[Finding], picture: Picture) -> Iterator[Finding]:
+    """The findings, each with the workload that its object belongs to, where that is another one."""
+    for finding in findings:
+        about = finding.subject
+        item = picture.get(about.kind, about.namespace, about.name)
+        owner = picture.responsible(item) if item is not None else about
+        yield finding if owner == about else finding.model_copy(update={"owner": owner})
+
+
 def _joined(first: Finding, second: Finding) -> Finding:
     better, other = sorted((first, second), key=lambda item: _SURENESS.index(item.confidence))
+    alike = first.container == second.container
     since = min((item.since for item in (first, second) if item.since), default=None)
     return better.model_copy(
         update={
@@ -194,6 +205,7 @@ def _joined(first: Finding, second: Finding) -> Finding:
             "next_steps": tuple(dict.fromkeys((*better.next_steps, *other.next_steps))),
             "suffering": tuple(dict.fromkeys((*better.suffering, *other.suffering))),
             "since": since,
+            "container": first.container if alike else "",
         }
     )
 

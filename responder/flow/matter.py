@@ -7,6 +7,8 @@ from sqlalchemy import Connection
 
 from responder.flow import permit
 from responder.flow.change import change
+from responder.flow.checklist import context_of
+from responder.flow.justify import Offers
 from responder.flow.world import World
 from responder.model.action import ActionLine, ActionState, Attempt, Stop
 from responder.model.incident import Incident, TimelineEntry, TimelineKind
@@ -27,6 +29,7 @@ class Matter:
     runbook: Runbook
     proposal: ActionProposal
     investigation: Investigation
+    offers: Offers
     line: ActionLine
     stop: Stop | None
 
@@ -44,9 +47,7 @@ class Matter:
         """Why it must not be done now, as far as that can be told without looking; else empty."""
         if not self.incident.open:
             return "the incident is over"
-        if not self.line.fits:
-            return f"it is for other findings: {', '.join(self.proposal.causes)}"
-        return self.line.hindrance
+        return self.offers.why_not(self.proposal) or self.line.hindrance
 
 
 def read(world: World, connection: Connection, incident_id: str, action: str) -> Matter | None:
@@ -60,9 +61,16 @@ def read(world: World, connection: Connection, incident_id: str, action: str) ->
         return None
     investigation = investigations.latest(connection, incident_id) or Investigation()
     stop, known, now = actions.stop_of(connection), actions.latest(connection, incident_id), world.clock.now()
-    lines = permit.lines(world.settings.actions, stop, runbook, investigation.findings, known, now)
+    offers = offers_of(world, connection, incident_id, investigation)
+    lines = permit.lines(world.settings.actions, stop, runbook, offers, known, now)
     line = next(line for line in lines if line.id == action)
-    return Matter(incident, runbook, proposal, investigation, line, stop)
+    return Matter(incident, runbook, proposal, investigation, offers, line, stop)
+
+
+def offers_of(world: World, connection: Connection, incident_id: str, investigation: Investigation) -> Offers:
+    """What the findings of an incident justify."""
+    context = context_of(investigation.target, incidents.alerts_of(connection, incident_id))
+    return Offers(world.actions, investigation.findings, investigation.target, context)
 
 
 def propose(world: World, connection: Connection, incident: Incident, investigation: Investigation) -> None:
@@ -71,7 +79,8 @@ def propose(world: World, connection: Connection, incident: Incident, investigat
     if not runbook.actions or not incident.open:
         return
     stop, known = actions.stop_of(connection), actions.latest(connection, incident.id)
-    for line in permit.lines(policy, stop, runbook, investigation.findings, known, now):
+    offers = offers_of(world, connection, incident.id, investigation)
+    for line in permit.lines(policy, stop, runbook, offers, known, now):
         lapsed = line.state is ActionState.EXPIRED and line.attempt is not None and not line.attempt.approved_by
         if line.fits and not line.hindrance and (line.attempt is None or lapsed):
             actions.save(connection, proposed(world, incident.id, line, now))

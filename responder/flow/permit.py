@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from responder.flow.justify import Offers
 from responder.model.action import EVERYWHERE, ActionLine, ActionState, Attempt, Mode, Preview, Stop
-from responder.model.finding import Confidence, Finding
 from responder.model.runbook import ActionProposal, Runbook
 from responder.settings import Actions
 
@@ -16,17 +16,6 @@ _CEILINGS: Mapping[str, Mode] = {"none": "suggest", "approve": "approve", "auto"
 def mode_of(policy: Actions, proposal: ActionProposal) -> Mode:
     """What is left of the runbook's mode under the ceiling of the settings."""
     return min(proposal.mode, _CEILINGS[policy.allow], key=_RANKS.index)
-
-
-def fits(proposal: ActionProposal, findings: Sequence[Finding]) -> bool:
-    """Whether something was found that the action answers."""
-    return not proposal.causes or any(finding.cause in proposal.causes for finding in findings)
-
-
-def certain(proposal: ActionProposal, findings: Sequence[Finding]) -> bool:
-    """Whether it may be done without a person: the best finding is certain, and one that it answers."""
-    best = findings[0] if findings else None
-    return best is not None and best.confidence is Confidence.CERTAIN and best.cause in proposal.causes
 
 
 def hindrance(policy: Actions, stop: Stop | None, proposal: ActionProposal) -> str:
@@ -78,7 +67,7 @@ def lines(
     policy: Actions,
     stop: Stop | None,
     runbook: Runbook,
-    findings: Sequence[Finding],
+    offers: Offers,
     attempts: Mapping[str, Attempt],
     now: datetime,
 ) -> tuple[ActionLine, ...]:
@@ -89,7 +78,7 @@ def lines(
             kind=proposal.action,
             title=title_of(proposal),
             mode=mode_of(policy, proposal),
-            fits=fits(proposal, findings),
+            fits=offers.justification(proposal) is not None,
             hindrance=hindrance(policy, stop, proposal),
             attempt=_as_of(attempts.get(proposal.id), now),
         )

@@ -14,6 +14,7 @@ from responder.flow.respond import concerned
 from responder.flow.world import World
 from responder.model.action import ActionState, Preview
 from responder.model.redaction import redact
+from responder.model.subject import Target
 from responder.probes import Inquiry
 from responder.store import incidents, investigations
 from responder.templating import render
@@ -65,7 +66,7 @@ class Remedy:
 
     def _build(self, matter: Matter, inquiry: Inquiry) -> Action:
         kind = self.world.actions.find(matter.proposal.action)
-        options = render(kind, matter.proposal.options, _context(inquiry))
+        options = render(kind, matter.proposal.options, _context(inquiry, matter.investigation.target))
         return self.world.actions.build(matter.proposal.action, options)
 
     async def _inquiry(self, matter: Matter) -> Inquiry:
@@ -76,23 +77,27 @@ class Remedy:
                 investigations.evidence_of(connection, incident_id, number),
             )
         )
+        justification = matter.offers.justification(matter.proposal)
+        if justification is None:
+            raise Permanent(matter.offers.why_not(matter.proposal), Reason.BAD_REQUEST)
         return Inquiry(
-            target=matter.investigation.target,
+            target=justification.target(matter.investigation.target),
             alerts=concerned(tracked),
             started_at=matter.incident.started_at,
             now=self.world.clock.now(),
             evidence={one.id: one for one in seen},
             seconds=LOOKING,
+            only_target=justification.changes is not None,
         )
 
 
-def _context(inquiry: Inquiry) -> dict[str, object]:
-    """What the templates in an action's options may name."""
+def _context(inquiry: Inquiry, target: Target) -> dict[str, object]:
+    """What the templates in an action's options may name; `target` is the incident's."""
     first = inquiry.alerts[0] if inquiry.alerts else None
     return {
         "labels": dict(first.labels) if first else {},
         "annotations": dict(first.annotations) if first else {},
-        "target": inquiry.target.model_dump(),
+        "target": target.model_dump(),
         "alert": first.model_dump(mode="json") if first else {},
         "evidence": {
             name: found.model_dump(mode="json", exclude_none=True) for name, found in inquiry.evidence.items()

@@ -11,6 +11,7 @@ from responder.errors import Permanent, Reason
 from responder.flow import permit, silence
 from responder.flow.change import change
 from responder.flow.checklist import lines
+from responder.flow.matter import offers_of
 from responder.flow.message import span
 from responder.flow.world import World
 from responder.model.incident import Incident, TimelineEntry, TimelineKind
@@ -159,7 +160,7 @@ class Reports:
                 self._world.settings.actions,
                 actions.stop_of(connection),
                 runbook,
-                investigation.findings,
+                offers_of(self._world, connection, incident_id, investigation),
                 actions.latest(connection, incident_id),
                 self._world.clock.now(),
             ),

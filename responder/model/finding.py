@@ -46,7 +46,8 @@ class Because(Record):
 class Finding(Record):
     """A probable cause, the object where the failure starts, and why we think so.
 
-    `suffering` are objects that fail because of it; `since` is when it began, where known.
+    `suffering` are objects that fail because of it; `since` is when it began, where known. `container` is the one
+    that it is about, and `owner` the workload that a pod belongs to, as far as they were seen.
     """
 
     cause: str
@@ -59,6 +60,8 @@ class Finding(Record):
     next_steps: tuple[str, ...] = ()
     suffering: tuple[Subject, ...] = ()
     since: AwareDatetime | None = None
+    container: str = ""
+    owner: Subject | None = None
     detector: str = ""
 
 

@@ -124,9 +124,9 @@ class Rule(Record):
 class ActionProposal(_Open):
     """A change that may help: which action, with which options (all other keys), and who has to agree.
 
-    `causes` are the findings that it answers; empty: whatever was found. `auto` needs some, and acts only on the best
-    finding, if that is certain. `verify` are the steps that show whether it helped, of those under the runbook's
-    `verify`; empty: all of them.
+    `causes` are the findings that it answers, which have to be at least likely and about the object that it changes;
+    empty: whatever was found. `auto` needs some, and acts only on the best finding, if that is certain. `verify` are
+    the steps that show whether it helped, of those under the runbook's `verify`; empty: all of them.
     """
 
     id: StepId

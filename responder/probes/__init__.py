@@ -22,7 +22,8 @@ from responder.plugins import Plugin
 class Inquiry:
     """What is asked about: the incident's target and alerts, when they began, and what is known already.
 
-    `seconds` is how long the runner waits: a probe of several questions tells what it has before that.
+    `seconds` is how long the runner waits: a probe of several questions tells what it has before that. `only_target`:
+    an action must change nothing but the target, which is what a finding is about.
     """
 
     target: Target
@@ -31,6 +32,7 @@ class Inquiry:
     now: datetime
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
     seconds: float = 10.0
+    only_target: bool = False
 
 
 @dataclass(frozen=True)

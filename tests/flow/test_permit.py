@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from responder.actions import load
 from responder.flow import permit
+from responder.flow.justify import Offers
 from responder.model.action import ActionState, Attempt, Mode, Preview, Stop
-from responder.model.finding import Confidence, Finding
 from responder.model.runbook import ActionProposal, Runbook
-from responder.model.subject import Subject
+from responder.model.subject import Target
 from responder.settings import Actions
 from tests.makers import NOW
 
@@ -24,11 +25,6 @@ OBJECTS = st.sampled_from(["/shop/deployment/web", "/shop/deployment/api", "/ban
 def proposal(mode: str = "approve", **fields: Any) -> ActionProposal:
     given: dict[str, Any] = {"id": "more", "action": "kubernetes.scale", "mode": mode, "causes": ["oom-killed"]}
     return ActionProposal.model_validate({**given, **fields})
-
-
-def finding(confidence: Confidence = Confidence.CERTAIN, cause: str = "oom-killed") -> Finding:
-    subject = Subject(kind="Deployment", name="web", namespace="shop")
-    return Finding(cause=cause, subject=subject, confidence=confidence, headline="It is broken.")
 
 
 def attempt(**fields: Any) -> Attempt:
@@ -115,26 +111,6 @@ def test_a_kind_that_is_not_named_is_not_allowed() -> None:
     assert "not among actions.kinds" in permit.hindrance(policy, None, proposal())
 
 
-@pytest.mark.parametrize(
-    ("findings", "sure"),
-    [
-        ([finding()], True),
-        ([finding(Confidence.LIKELY)], False),
-        ([finding(cause="other")], False),
-        ([finding(Confidence.LIKELY, "other"), finding()], False),
-        ([], False),
-    ],
-)
-def test_only_the_best_finding_and_only_a_certain_one_lets_it_go_by_itself(findings: list[Finding], sure: bool) -> None:
-    assert permit.certain(proposal("auto"), findings) is sure
-
-
-def test_an_action_for_other_causes_does_not_fit() -> None:
-    assert permit.fits(proposal(), [finding(Confidence.POSSIBLE)])
-    assert not permit.fits(proposal(), [finding(cause="other")])
-    assert permit.fits(proposal(causes=[]), [])
-
-
 def test_what_is_done_by_itself_has_to_say_for_what() -> None:
     with pytest.raises(ValueError, match="needs 'causes'"):
         proposal("auto", causes=[])
@@ -150,11 +126,11 @@ def test_a_proposal_that_nobody_approved_in_time_has_expired() -> None:
     }
     known = {"more": attempt()}
     runbook, later = Runbook.model_validate(book), NOW + timedelta(hours=1)
-    policy = Actions(allow="approve")
-    assert permit.lines(policy, None, runbook, [], known, NOW)[0].state is ActionState.PROPOSED
-    assert permit.lines(policy, None, runbook, [], known, later)[0].state is ActionState.EXPIRED
+    policy, offers = Actions(allow="approve"), Offers(load(), (), Target(), {})
+    assert permit.lines(policy, None, runbook, offers, known, NOW)[0].state is ActionState.PROPOSED
+    assert permit.lines(policy, None, runbook, offers, known, later)[0].state is ActionState.EXPIRED
     known = {"more": attempt(state=ActionState.APPROVED, approved_by="Ada")}
-    assert permit.lines(policy, None, runbook, [], known, later)[0].state is ActionState.APPROVED
+    assert permit.lines(policy, None, runbook, offers, known, later)[0].state is ActionState.APPROVED
 
 
 @pytest.mark.parametrize(
