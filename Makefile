@@ -11,8 +11,9 @@ UNIT := not integration and not e2e and not browser and not kubernetes
 FAULT ?= crash_loop
 CASES ?= ../shared/opsbench/cases
 ARGS ?=
+EXAM := $(if $(filter command line environment,$(origin CASES)),--cases $(CASES)) $(if $(HALF),--half $(HALF))
 
-.PHONY: help setup programs check test coverage demo lint format docs pictures lock bench bench-diagnosis clean
+.PHONY: help setup programs check test coverage demo lint format docs pictures lock bench bench-diagnosis bench-exam clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +63,9 @@ bench: $(INSTALLED) ## Measure speed and size side by side with the plainest thi
 
 bench-diagnosis: $(INSTALLED) ## Play recorded cluster faults through the service: CASES=DIR, TRUTH=FILE
 	$(BIN)/python -m benchmarks.bench_diagnosis $(CASES) $(if $(TRUTH),--truth $(TRUTH)) $(ARGS)
+
+bench-exam: $(INSTALLED) ## Answer cases of other clusters in process: CASES=FILE.tar.gz, or HALF=development|held
+	$(BIN)/python -m benchmarks.bench_exam $(EXAM) $(ARGS)
 
 clean: ## Remove what the commands made, .venv included
 	rm -rf .venv build dist htmlcov .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -51,7 +51,7 @@ def revisions(objects: Sequence[Mapping[str, Any]]) -> list[Revision]:
 
 def told(history: Sequence[Revision], started_at: datetime) -> Iterator[str]:
     """One line for each of the last revisions, the newest first, with what changed."""
-    for before, after in list(zip([None, *history[:-1]], history, strict=True))[:-4:-1]:
+    for before, after in list(zip([None, *history], history, strict=False))[:-4:-1]:
         what = "; ".join(changes(before.template, after.template)) if before else ""
         back = "back to an older template: " if after.again else ""
         yield f"revision {after.number} {_when(after.at, started_at)}: {back}{what or after.images}"
