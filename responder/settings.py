@@ -20,6 +20,7 @@ from pydantic_settings import (
 )
 
 from responder.errors import ConfigError
+from responder.model.clusters import ClusterLabels
 from responder.model.incident import Severity
 from responder.model.ledger import FoldRules
 from responder.model.record import Record
@@ -257,7 +258,9 @@ class Cluster(Section):
     """One of several clusters, named by the alert's cluster label."""
 
     name: str
-    """The value of the alert's cluster label."""
+    """What it is called: the value of the alert's cluster label, where `labels` says nothing else."""
+    labels: dict[str, str] = Field(default_factory=dict)
+    """The labels of alerts that come from it, where one does not tell: `{cluster: main, environment: staging}`."""
     kubernetes: KubernetesSettings = Field(default_factory=KubernetesSettings)
     """The cluster's API."""
     prometheus: PrometheusSettings = Field(default_factory=PrometheusSettings)
@@ -436,8 +439,8 @@ class Settings(BaseSettings):
     """Its Redis servers, each with a `name` where there are several."""
     clusters: tuple[Cluster, ...] = ()
     """The clusters, where there are several."""
-    cluster_label: str = "cluster"
-    """The label of an alert that names its cluster."""
+    cluster_label: str | tuple[str, ...] = "cluster"
+    """The label of an alert that names its cluster, or several that do together: `[cluster, environment, tenant]`."""
     alertmanager: AlertmanagerSettings = Field(default_factory=AlertmanagerSettings)
     """To notice what webhooks leave out."""
     sinks: tuple[dict[str, Any], ...] = ({"name": "console", "kind": "log"},)
@@ -471,6 +474,12 @@ class Settings(BaseSettings):
         return f"http://{name}:{port}"
 
     @property
+    def cluster_labels(self) -> ClusterLabels:
+        """How the labels of an alert name its cluster."""
+        names = (self.cluster_label,) if isinstance(self.cluster_label, str) else self.cluster_label
+        return ClusterLabels(names, {cluster.name: cluster.labels for cluster in self.clusters})
+
+    @property
     def fold_rules(self) -> FoldRules:
         """What folding needs to know."""
         return FoldRules(
@@ -486,6 +495,18 @@ class Settings(BaseSettings):
         if ":" not in listen or not port.isdigit() or int(port) > 65535:
             raise ValueError(f"{listen!r} is not HOST:PORT")
         return listen
+
+    @model_validator(mode="after")
+    def _clusters_can_be_told_apart(self) -> Self:
+        names = self.cluster_labels.names
+        if not names or not all(names):
+            raise ValueError("cluster_label: name at least one label")
+        for cluster in self.clusters:
+            if unknown := sorted(cluster.labels.keys() - set(names)):
+                raise ValueError(
+                    f"clusters: {cluster.name} has the label {unknown[0]!r}, which cluster_label does not list"
+                )
+        return self
 
     @model_validator(mode="after")
     def _known_approvers(self) -> Self:

@@ -38,7 +38,7 @@ async def investigating(settings: Settings) -> AsyncIterator[Once]:
             clock=clock,
             metrics=metrics,
             severities=settings.incidents.severities,
-            cluster_label=settings.cluster_label,
+            cluster_labels=settings.cluster_labels,
         )
 
 

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from responder.model.alert import Alert
 from responder.model.incident import AlertState, Incident, IncidentStatus, TimelineEntry, TimelineKind, TrackedAlert
-from responder.model.labels import owner_of_pod
 from responder.model.ledger import Assignment, Changes, Due, FoldRules, Heart, Ledger
+from responder.model.owners import owner_of_pod
 from responder.model.subject import Subject
 
 NAMED_AT_MOST = 5

@@ -5,6 +5,7 @@ from typing import Any
 
 from responder.errors import ConfigError
 from responder.model.incident import AlertState, TrackedAlert
+from responder.model.labels import meant
 from responder.model.procedure import ProcedureLine, StepMark
 from responder.model.runbook import ProcedureStep, Runbook
 from responder.model.subject import Target
@@ -56,7 +57,7 @@ def context_of(target: Target, tracked: Sequence[TrackedAlert]) -> dict[str, Any
         (alert for alert in tracked if alert.state is not AlertState.RESOLVED), tracked[0] if tracked else None
     )
     return {
-        "labels": dict(first.labels) if first else {},
+        "labels": meant(first.labels) if first else {},
         "annotations": dict(first.annotations) if first else {},
         "target": target.model_dump(),
     }

@@ -12,6 +12,7 @@ from responder.errors import Reason, ResponderError
 from responder.flow.ranking import ranked
 from responder.model.evidence import Evidence, EvidenceStatus
 from responder.model.finding import Because, Cause, Cleared, Confidence, Diagnosis, Finding, Unseen
+from responder.model.labels import meant
 from responder.model.picture import Picture
 from responder.model.runbook import Rule, RuleFinding, Runbook
 from responder.model.subject import Subject
@@ -133,7 +134,7 @@ def _context(case: Case, rule: Rule) -> dict[str, Any]:
             for name, found in case.evidence.items()
             if any(name in text for text in texts)
         },
-        "labels": dict(first.labels) if first else {},
+        "labels": meant(first.labels) if first else {},
         "annotations": dict(first.annotations) if first else {},
         "target": case.target.model_dump(),
         "now": case.now,

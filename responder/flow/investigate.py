@@ -14,6 +14,7 @@ from responder.errors import ConfigError, Permanent, Reason, ResponderError, Tem
 from responder.flow.watch import count_failure
 from responder.metrics import Metrics
 from responder.model.evidence import Evidence, EvidenceStatus, Observation, Reproduction
+from responder.model.labels import meant
 from responder.model.redaction import redact, redact_value
 from responder.model.runbook import Step
 from responder.plugins import Catalog
@@ -109,7 +110,7 @@ class Investigator:
         """What the step's templates and condition may name: of the evidence, what the step needs."""
         first = self.inquiry.alerts[0] if self.inquiry.alerts else None
         return {
-            "labels": dict(first.labels) if first else {},
+            "labels": meant(first.labels) if first else {},
             "annotations": dict(first.annotations) if first else {},
             "target": self.inquiry.target.model_dump(),
             "vars": dict(self.variables),

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 from responder.model.alert import Alert
+from responder.model.clusters import ClusterLabels
 from responder.model.incident import Severity
-from responder.model.labels import subject_of, target_of
+from responder.model.labels import Reading
 from responder.model.ledger import Assignment
 from responder.model.runbook import Runbook
 from responder.runbooks.rulebook import Rulebook
@@ -12,17 +13,18 @@ from responder.runbooks.rulebook import Rulebook
 SEVERITY_LABELS = ("priority", "severity")
 
 
-def assign(alert: Alert, rulebook: Rulebook, severities: Mapping[str, Severity], cluster_label: str) -> Assignment:
+def assign(alert: Alert, rulebook: Rulebook, severities: Mapping[str, Severity], clusters: ClusterLabels) -> Assignment:
     """The alert's runbook, incident and severity. Pure.
 
-    An incident is identified by its runbook, the cluster and the values of the runbook's grouping labels;
-    `target.X` groups by what the labels say of the broken thing (`target.workload`). What a person opens is an
-    incident of its own.
+    An incident is identified by its runbook, the labels that tell clusters apart and the runbook's grouping labels,
+    all as they are meant, not as they are spelled; `target.X` groups by what the labels say of the broken thing,
+    `target.workload` by its controller as far as a pod's name tells it. What a person opens is an incident of its own.
     """
-    labels = {**alert.labels, "alertname": alert.name} if alert.name else alert.labels
+    reading = Reading(alert.labels)
+    labels = reading.meant | ({"alertname": alert.name} if alert.name else {})
     runbook = rulebook.get(alert.runbook) if alert.runbook else rulebook.match(labels)
-    target = target_of(alert.labels, cluster_label).model_dump()
-    group = {"cluster": target["cluster"]} if target["cluster"] else {}
+    target = reading.target(clusters.cluster(alert.labels)).model_dump() | {"workload": reading.owner}
+    group = dict(clusters.values(alert.labels))
     for name in runbook.group_by:
         value = target.get(name.removeprefix("target."), "") if name.startswith("target.") else labels.get(name, "")
         if value:
@@ -30,7 +32,7 @@ def assign(alert: Alert, rulebook: Rulebook, severities: Mapping[str, Severity],
     identity = "|".join([runbook.name, *(f"{name}={value}" for name, value in sorted(group.items()))])
     if alert.runbook:
         identity = f"{identity}|{alert.key}"
-    return Assignment(runbook, identity, group, subject_of(alert.labels), _severity(alert, runbook, severities))
+    return Assignment(runbook, identity, group, reading.subject, _severity(alert, runbook, severities))
 
 
 def _severity(alert: Alert, runbook: Runbook, severities: Mapping[str, Severity]) -> Severity:

@@ -13,10 +13,11 @@ from responder.flow.fold import fold
 from responder.flow.investigate import Investigator
 from responder.flow.match import assign
 from responder.flow.respond import concerned
-from responder.flow.target import target_of_alerts
+from responder.flow.target import aims
 from responder.flow.watch import watched
 from responder.metrics import Metrics
 from responder.model.alert import Notification
+from responder.model.clusters import ONE_LABEL, ClusterLabels
 from responder.model.evidence import Evidence
 from responder.model.finding import Diagnosis
 from responder.model.incident import Incident, Severity, TrackedAlert
@@ -38,14 +39,14 @@ class Once:
     clock: Clock
     metrics: Metrics
     severities: Mapping[str, Severity]
-    cluster_label: str = "cluster"
+    cluster_labels: ClusterLabels = ONE_LABEL
 
     async def answer(self, notification: Notification, given: Mapping[str, Evidence] | None = None) -> Sequence[Report]:
         """A report for each incident that the notification makes; steps whose evidence is given are not asked."""
         changes = fold(
             Ledger(),
             notification,
-            lambda alert: assign(alert, self.rulebook, self.severities, self.cluster_label),
+            lambda alert: assign(alert, self.rulebook, self.severities, self.cluster_labels),
             FoldRules(),
             self.clock.now(),
         )
@@ -78,7 +79,7 @@ class Once:
         self, incident: Incident, tracked: Sequence[TrackedAlert], given: Mapping[str, Evidence] | None
     ) -> Report:
         runbook = self.rulebook.get(incident.runbook)
-        target = target_of_alerts(runbook, tracked, self.cluster_label)
+        target = aims(runbook, tracked, self.cluster_labels)[0].target
         begun = Investigation(status=InvestigationStatus.RUNNING, number=1, target=target, started_at=self.clock.now())
         inquiry = Inquiry(
             target=target, alerts=concerned(tracked), started_at=incident.started_at, now=self.clock.now()

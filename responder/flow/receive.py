@@ -198,7 +198,7 @@ class Receiver:
 
     def _assign(self, alert: Alert) -> Assignment:
         settings = self._world.settings
-        return assign(alert, self._world.rules.current, settings.incidents.severities, settings.cluster_label)
+        return assign(alert, self._world.rules.current, settings.incidents.severities, settings.cluster_labels)
 
     def _write(self, folded: _Folded, connection: Connection) -> None:
         self._apply(connection, folded.changes, folded.read, folded.escalations)
@@ -218,7 +218,8 @@ class Receiver:
             known = incident.id in read.incidents
             due = now + publish.QUIET if known and incident.status is IncidentStatus.FIRING else now
             announce(self._world, connection, incident, due, now)
-        clusters = {incident.id: incident.group.get("cluster", "") for incident in changes.incidents}
+        named = self._world.settings.cluster_labels
+        clusters = {incident.id: named.cluster(incident.group) for incident in changes.incidents}
         for incident_id in changes.investigate:
             jobs.defer(connection, "investigate", incident_id, now, now, lane=clusters[incident_id])
         final = now + self._world.settings.incidents.reopen_window

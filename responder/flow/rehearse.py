@@ -17,7 +17,7 @@ from responder.flow.once import Once
 from responder.model.alert import Alert, AlertStatus, Notification
 from responder.model.evidence import Evidence
 from responder.model.finding import Finding
-from responder.model.labels import fingerprint
+from responder.model.labels import fingerprint, meant
 from responder.model.report import Report
 from responder.model.runbook_test import Expected, ExpectedFinding, GivenAlert, RunbookTest
 
@@ -34,7 +34,7 @@ async def rehearse(test: RunbookTest, folder: Path, once: Once) -> Sequence[str]
         assigned = [await offline.again(recorded, _given(test, recorded.runbook, once, now))]
     else:
         alerts = tuple(_alert(alert, now) for alert in test.alerts)
-        runbook = once.rulebook.match(alerts[0].labels).name
+        runbook = once.rulebook.match(meant(alerts[0].labels)).name
         notification = Notification(id=1, received_at=now, alerts=alerts)
         assigned = list(await offline.answer(notification, _given(test, runbook, once, now)))
     if not assigned:

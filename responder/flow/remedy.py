@@ -13,6 +13,7 @@ from responder.flow.matter import Matter
 from responder.flow.respond import concerned
 from responder.flow.world import World
 from responder.model.action import ActionState, Preview
+from responder.model.labels import meant
 from responder.model.redaction import redact
 from responder.model.subject import Target
 from responder.probes import Inquiry
@@ -95,7 +96,7 @@ def _context(inquiry: Inquiry, target: Target) -> dict[str, object]:
     """What the templates in an action's options may name; `target` is the incident's."""
     first = inquiry.alerts[0] if inquiry.alerts else None
     return {
-        "labels": dict(first.labels) if first else {},
+        "labels": meant(first.labels) if first else {},
         "annotations": dict(first.annotations) if first else {},
         "target": target.model_dump(),
         "alert": first.model_dump(mode="json") if first else {},

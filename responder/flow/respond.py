@@ -14,7 +14,7 @@ from responder.flow.change import change
 from responder.flow.diagnose import diagnose
 from responder.flow.investigate import Investigator
 from responder.flow.matter import propose
-from responder.flow.target import target_of_alerts
+from responder.flow.target import aims
 from responder.flow.watch import INVESTIGATION, count_failure, watched
 from responder.flow.world import World
 from responder.model.alert import Alert, AlertStatus
@@ -84,7 +84,7 @@ class Responder:
         begun = Investigation(
             status=InvestigationStatus.RUNNING,
             number=latest.number + 1 if latest else 1,
-            target=target_of_alerts(runbook, tracked, self._world.settings.cluster_label),
+            target=aims(runbook, tracked, self._world.settings.cluster_labels)[0].target,
             started_at=now,
             findings=latest.findings if latest else (),
         )

@@ -1,34 +1,83 @@
-"""Target: where an investigation looks, by the runbook's templates over the labels, else by the labels alone."""
+"""Targets: where an investigation looks, by the runbook's templates over the labels, else by the labels alone. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from responder.errors import ConfigError
+from responder.model.clusters import ClusterLabels
 from responder.model.incident import AlertState, TrackedAlert
-from responder.model.labels import target_of
+from responder.model.labels import meant, owner_of, target_of
+from responder.model.owners import owner_of_pod
 from responder.model.runbook import Runbook
 from responder.model.subject import Target
 from responder.templating import render_text
 from responder.templating.escaping import Language
 
+TARGETS_AT_MOST = 5
+"""Targets of one incident that are investigated; the others are named."""
 
-def target_of_alerts(runbook: Runbook, tracked: Sequence[TrackedAlert], cluster_label: str) -> Target:
-    """The target of the incident's alerts. What differs between alerts that fire is left out, save by the runbook.
+Place = tuple[str, str, str]
+"""Cluster, namespace, and the workload, owner or node: alerts of one place are investigated together."""
 
-    A template that gives no valid name leaves the field as the labels have it.
-    """
-    firing = [alert for alert in tracked if alert.state is not AlertState.RESOLVED] or list(tracked)
-    found = [target_of(alert.labels, cluster_label).model_dump() for alert in firing]
-    common = {
-        name: value for name, value in (found[0] if found else {}).items() if all(o[name] == value for o in found)
+
+@dataclass(frozen=True)
+class Aim:
+    """A target with the alerts that name it, the oldest first."""
+
+    target: Target
+    alerts: tuple[TrackedAlert, ...]
+
+
+def aims(runbook: Runbook, tracked: Sequence[TrackedAlert], clusters: ClusterLabels) -> Sequence[Aim]:
+    """The distinct targets of the alerts that are not over, or of all if all are; at least one."""
+    firing = [alert for alert in tracked if alert.state is not AlertState.RESOLVED] or tracked
+    by_labels: dict[Place, list[TrackedAlert]] = {}
+    for alert in sorted(firing, key=lambda alert: (alert.starts_at, alert.key)):
+        by_labels.setdefault(_place_of(alert.labels, clusters), []).append(alert)
+    by_target: dict[Place, list[Aim]] = {}
+    for alerts in by_labels.values():
+        target = _common(target_of(alert.labels, clusters) for alert in alerts)
+        aim = Aim(_templated(runbook, target, alerts[0]), tuple(alerts))
+        by_target.setdefault(_place(aim.target), []).append(aim)
+    together = [
+        Aim(_common(aim.target for aim in alike), tuple(alert for aim in alike for alert in aim.alerts))
+        for alike in by_target.values()
+    ]
+    return together or [Aim(_templated(runbook, Target(), None), ())]
+
+
+def _place_of(labels: Mapping[str, str], clusters: ClusterLabels) -> Place:
+    target = target_of(labels, clusters)
+    return target.cluster, target.namespace, owner_of(labels) or target.node
+
+
+def _place(target: Target) -> Place:
+    return target.cluster, target.namespace, target.workload or owner_of_pod(target.pod) or target.node
+
+
+def _common(targets: Iterable[Target]) -> Target:
+    """What all of one place share; a pod of many stands for the others where no workload is known."""
+    first, *others = targets
+    if not others:
+        return first
+    shared = {
+        name: value for name, value in first.model_dump().items() if all(getattr(o, name) == value for o in others)
     }
-    labels = dict(firing[0].labels) if firing else {}
-    annotations = dict(firing[0].annotations) if firing else {}
-    context = {"labels": labels, "annotations": annotations, "target": common}
+    if not shared.get("workload") and first.pod:
+        shared["pod"] = first.pod
+    return Target(**shared)
+
+
+def _templated(runbook: Runbook, target: Target, alert: TrackedAlert | None) -> Target:
+    """The target as the runbook has it; a template that gives no valid name leaves the field as the labels have it."""
+    named = target.model_dump()
+    labels, annotations = (meant(alert.labels), dict(alert.annotations)) if alert else ({}, {})
+    context = {"labels": labels, "annotations": annotations, "target": named}
     for name, template in runbook.target:
         language = Language.PLAIN if name == "cluster" else Language.NAME
         try:
             if template and (value := render_text(template, language, context)):
-                common[name] = value
+                named[name] = value
         except ConfigError:
             continue
-    return Target(**common)
+    return Target(**named)

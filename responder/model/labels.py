@@ -2,46 +2,22 @@
 
 A scrape adds its own `instance`, `job`, `service`, `endpoint`, `namespace`, `pod` and `container`. On what
 kube-state-metrics, node-exporter or blackbox-exporter report they name the exporter, unless the scrape honours
-the labels it finds; where it does not, the real ones are in `exported_*`.
+the labels it finds; where it does not, the real ones are in `exported_*`. Others write the real ones, or those of the
+scrape, in another spelling: whose they are is told by the pod among them.
 """
 
 import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 
+from responder.model.clusters import ONE_LABEL, ClusterLabels
+from responder.model.owners import cron_job_of, deployment_of, owner_of_pod
+from responder.model.scraped import NAME, PRINTABLE, REPORTER, SHORT_NAME, Scraped
+from responder.model.spellings import EXPORTED, PLAIN
 from responder.model.subject import Subject, Target
 
-_NAME = re.compile(r"[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?")
-_SHORT_NAME = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
-_PRINTABLE = re.compile(r"[^\x00-\x1f\x7f]{1,253}")
-_REPORTER = re.compile(
-    r"(?P<state>kube[-_]?state[-_]?metrics)"
-    r"|(?P<node>(?:node|windows)[-_]?exporter|^nodes?$|^integrations/(?:unix|node_exporter|windows)$)"
-    r"|(?P<kubelet>kubelet|cadvisor|^kubernetes-nodes)"
-    r"|(?P<probe>blackbox)"
-    r"|(?P<exporter>exporter|pushgateway)",
-    re.IGNORECASE,
-)
 _SIDECAR = re.compile(r"(?:^|[-_])exporter$|^metrics$|^kube-rbac-proxy|pushgateway", re.IGNORECASE)
 _NODE_PORTS = (":9100", ":9182", ":10250")
-_HASH = "[bcdfghjklmnpqrstvwxz2456789]"  # k8s.io/apimachinery/pkg/util/rand leaves out vowels and 0, 1, 3
-_OF_REPLICA_SET = re.compile(rf"(?P<deployment>.+)-{_HASH}{{6,10}}-{_HASH}{{5}}")
-_REPLICA_SET = re.compile(rf"(?P<deployment>.+)-{_HASH}{{6,10}}")
-_OF_OTHERS = re.compile(rf"(?P<owner>.+?)(?:-\d+)?-(?:{_HASH}{{5}}|\d+)")
-
-
-def _spellings(label: str, opentelemetry: str = "", *others: str) -> tuple[str, ...]:
-    """The names of a label: what a scrape renamed, as it is, as OpenTelemetry and as other configurations write it."""
-    dotted = f"k8s.{opentelemetry or label}.name"
-    return (f"exported_{label}", label, dotted, dotted.replace(".", "_"), *others)
-
-
-_NAMESPACE = (*_spellings("namespace"), "kubernetes_namespace", "destination_workload_namespace", "service_namespace")
-_POD = (*_spellings("pod"), "pod_name", "kubernetes_pod_name")
-_CONTAINER = (*_spellings("container"), "container_name")
-_NODE = (*_spellings("node"), "nodename", "kubernetes_node", "kubernetes_io_hostname")
-_CLUSTER = ("k8s.cluster.name", "k8s_cluster_name")
-_SERVICE = ("exported_service", "service", "kubernetes_service", "service.name", "service_name")
 _APPLICATION = (
     "app.kubernetes.io/name",
     "app_kubernetes_io_name",
@@ -50,45 +26,50 @@ _APPLICATION = (
     "app",
     "application",
 )
-_WORKLOADS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("Deployment", _spellings("deployment", "deployment", "kube_deployment")),
-    ("StatefulSet", _spellings("statefulset", "statefulset", "kube_stateful_set")),
-    ("DaemonSet", _spellings("daemonset", "daemonset", "kube_daemon_set")),
-    ("Job", _spellings("job_name", "job", "kube_job")),
-    ("CronJob", _spellings("cronjob", "cronjob", "kube_cronjob")),
-    ("ReplicaSet", _spellings("replicaset", "replicaset", "kube_replica_set")),
-    ("ReplicationController", ("replicationcontroller", "k8s.replicationcontroller.name")),
-)
-_NAMESPACED: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("HorizontalPodAutoscaler", _spellings("horizontalpodautoscaler", "hpa", "hpa")),
-    ("PersistentVolumeClaim", _spellings("persistentvolumeclaim", "persistentvolumeclaim", "pvc")),
-    ("PodDisruptionBudget", ("exported_poddisruptionbudget", "poddisruptionbudget")),
-    ("ResourceQuota", ("resourcequota", "k8s.resourcequota.name", "k8s_resourcequota_name")),
-    ("Ingress", ("exported_ingress", "ingress")),
-)
-_CLUSTER_WIDE: tuple[tuple[str, tuple[str, ...]], ...] = (("PersistentVolume", ("persistentvolume",)),)
+_WORKLOADS = {
+    "deployment": "Deployment",
+    "statefulset": "StatefulSet",
+    "daemonset": "DaemonSet",
+    "cronjob": "CronJob",
+    "job_name": "Job",
+    "replicaset": "ReplicaSet",
+    "replicationcontroller": "ReplicationController",
+}
+_NAMESPACED = {
+    "horizontalpodautoscaler": "HorizontalPodAutoscaler",
+    "persistentvolumeclaim": "PersistentVolumeClaim",
+    "poddisruptionbudget": "PodDisruptionBudget",
+    "resourcequota": "ResourceQuota",
+    "ingress": "Ingress",
+}
+_CLUSTER_WIDE = {"persistentvolume": "PersistentVolume"}
 _TYPED_OWNERS = (("workload_type", "workload"), ("owner_kind", "owner_name"), ("created_by_kind", "created_by_name"))
-_KINDS = {kind.lower(): kind for kind, _ in _WORKLOADS}
+_KINDS = {kind.lower(): kind for kind in _WORKLOADS.values()}
 _TARGET_KINDS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob")
 
 
 def subject_of(labels: Mapping[str, str]) -> Subject:
     """The broken thing. Workloads come before the objects around them, these before pods, nodes and services."""
-    return _Reading(labels).subject
+    return Reading(labels).subject
 
 
-def target_of(labels: Mapping[str, str], cluster_label: str = "cluster") -> Target:
+def target_of(labels: Mapping[str, str], clusters: ClusterLabels = ONE_LABEL) -> Target:
     """Where to look for the cause. A value that no Kubernetes object can have is left out."""
-    return _Reading(labels).target(cluster_label)
+    return Reading(labels).target(clusters.cluster(labels))
 
 
-def owner_of_pod(pod: str) -> str:
-    """What a pod's name says of its owner: the name without the parts that its controller generated."""
-    found = _OF_REPLICA_SET.fullmatch(pod)
-    if found:
-        return found["deployment"]
-    found = _OF_OTHERS.fullmatch(pod)
-    return found["owner"] if found else pod
+def owner_of(labels: Mapping[str, str]) -> str:
+    """The workload that the labels name, `deployment/NAME`, or what the pod's name says of it; else empty."""
+    return Reading(labels).owner
+
+
+def meant(labels: Mapping[str, str]) -> dict[str, str]:
+    """The labels, with the names of kube-state-metrics for what they mean, whatever their spelling.
+
+    `namespace` is that of the broken thing, also where the scrape calls it `exported_namespace` and has its own
+    under that name.
+    """
+    return Reading(labels).meant
 
 
 def fingerprint(labels: Mapping[str, str]) -> str:
@@ -100,22 +81,35 @@ def fingerprint(labels: Mapping[str, str]) -> str:
     return f"{number:016x}"
 
 
-class _Reading:
+class Reading:
     """The labels of one alert, and what follows from them."""
 
     def __init__(self, labels: Mapping[str, str]) -> None:
-        self._labels = labels
+        self._from = Scraped(labels)
 
-    @property
+    @cached_property
     def subject(self) -> Subject:
         return next(self._candidates(), None) or Subject(kind="Unknown", name="")
 
-    def target(self, cluster_label: str) -> Target:
+    @property
+    def meant(self) -> dict[str, str]:
+        own = {"namespace": self.namespace, "pod": self.pod, "container": self.container, "node": self.node}
+        others = {thing: self._from.first(thing, PRINTABLE) for thing in self._from.things.keys() - own.keys()}
+        return {**self._from.labels, **{thing: name for thing, name in (own | others).items() if name}}
+
+    @property
+    def owner(self) -> str:
+        if self.workload:
+            kind, name = self.workload
+            return f"{kind.lower()}/{name}"
+        return owner_of_pod(self._seen_pod)
+
+    def target(self, cluster: str) -> Target:
         subject = self.subject
-        pod = self.pod or (subject.name if subject.kind == "Pod" else "")
+        pod = self._seen_pod
         node_only = subject.kind == "Node"
         return Target(
-            cluster=self._first((cluster_label, *_CLUSTER), _PRINTABLE),
+            cluster=cluster,
             namespace="" if node_only else subject.namespace,
             workload=self._target_workload,
             pod=pod,
@@ -123,111 +117,121 @@ class _Reading:
             node=self.node,
         )
 
+    @property
+    def _seen_pod(self) -> str:
+        """The pod that is meant, or the exporter's own where nothing else is."""
+        return self.pod or (self.subject.name if self.subject.kind == "Pod" else "")
+
     def _candidates(self) -> Iterator[Subject]:
         """What may be broken, the likeliest first."""
         if self.workload:
             kind, name = self.workload
             yield Subject(kind=kind, name=name, namespace=self.namespace, container=self.container)
-        for kind, names in _NAMESPACED:
-            if name := self._first(names):
+        for thing, kind in _NAMESPACED.items():
+            if name := self._from.first(thing):
                 yield Subject(kind=kind, name=name, namespace=self.namespace)
-        for kind, names in _CLUSTER_WIDE:
-            if name := self._first(names):
+        for thing, kind in _CLUSTER_WIDE.items():
+            if name := self._from.first(thing):
                 yield Subject(kind=kind, name=name)
         if self.pod:
             yield Subject(kind="Pod", name=self.pod, namespace=self.namespace, container=self.container)
         if self.node:
             yield Subject(kind="Node", name=self.node)
         if url := self._probed:
-            yield Subject(kind="Endpoint", name=url, namespace="" if "service" in self._labels else self.namespace)
+            yield Subject(kind="Endpoint", name=url, namespace="" if "service" in self._from.labels else self.namespace)
         yield from self._vague()
 
     def _vague(self) -> Iterator[Subject]:
-        """What is left: a name without a kind, the place, and last the scraped thing itself."""
-        application, service = self._first(_APPLICATION), self._first(_SERVICE)
-        if service and (not self.reporter or service == self._labels.get("exported_service")):
+        """What is left: a name without a kind, the place, and last the scraped thing itself.
+
+        That one is not meant where another namespace than its own is.
+        """
+        elsewhere = self._from.own if self._from.first("namespace", without=self._from.own) else ()
+        application, service = self._application, self._from.first("service", without=elsewhere)
+        if service and (not self._from.reporter or service in self._from.things["service"].get(EXPORTED, ())):
             yield Subject(kind="Service", name=service, namespace=self.namespace)
-        if application and not _REPORTER.search(application):
+        if application and not REPORTER.search(application):
             yield Subject(kind="Application", name=application, namespace=self.namespace)
-        if pod := self._first(_POD):
+        if pod := self._from.first("pod", without=elsewhere):
             yield Subject(kind="Pod", name=pod, namespace=self.namespace)
         if service:
             yield Subject(kind="Service", name=service, namespace=self.namespace)
         if self.namespace:
             yield Subject(kind="Namespace", name=self.namespace, namespace=self.namespace)
-        for kind, label in (("Instance", "instance"), ("ScrapeJob", "job")):
-            if name := self._first((f"exported_{label}", label), _PRINTABLE):
+        for kind, thing in (("Instance", "instance"), ("ScrapeJob", "job")):
+            if name := self._from.first(thing, PRINTABLE):
                 yield Subject(kind=kind, name=name)
 
     @cached_property
-    def reporter(self) -> str:
-        """Whose scrape labels these are: `state`, `node`, `kubelet`, `probe`, another `exporter`, or empty.
-
-        Only a scrape has a job: where an aggregation dropped it, what is left belongs to the broken thing.
-        """
-        if "job" not in self._labels:
-            return ""
-        for label in ("job", "service"):
-            if found := _REPORTER.search(self._labels.get(label, "")):
-                return found.lastgroup or ""
-        return ""
-
-    @cached_property
     def workload(self) -> tuple[str, str] | None:
-        """Kind and name of the controller that the labels name."""
-        for kind, names in _WORKLOADS:
-            if name := self._first(names):
-                return self._above(kind, name)
+        """Kind and name of the controller that the labels name, the one on top."""
+        foreign = self._from.own - {PLAIN}  # what else describes a scrape's pod may name the exporter's workload
+        for thing, kind in _WORKLOADS.items():
+            if name := self._from.first(thing, without=foreign):
+                return _above(kind, name)
         for kind_label, name_label in _TYPED_OWNERS:
-            named = _KINDS.get(self._labels.get(kind_label, "").lower())
-            if named and (name := self._first((name_label,))):
-                return self._above(named, name)
-        if name := self._first(("destination_workload",)):
-            return "Deployment", name
-        return None
+            named = _KINDS.get(self._from.labels.get(kind_label, "").lower())
+            if named and (name := self._from.possible(name_label)):
+                return _above(named, name)
+        return ("Deployment", self._served) if self._served else None
+
+    @property
+    def _served(self) -> str:
+        """The workload that a mesh saw being called."""
+        return self._from.possible("destination_workload")
 
     @cached_property
     def pod(self) -> str:
         """The pod that is meant, not the exporter's own."""
-        exported, others = _POD[0], _POD[1:]
-        if name := self._first((exported,)):
-            return name
-        name = self._first(others)
-        return "" if name and self._is_reporter_pod(name) else name
+        return self._from.first("pod", without=self._from.own)
 
     @cached_property
     def container(self) -> str:
         """The container that is meant, where a pod or workload is."""
-        exported, others = _CONTAINER[0], _CONTAINER[1:]
-        if name := self._first((exported,), _SHORT_NAME):
-            return name
-        name = self._first(others, _SHORT_NAME)
-        if self.reporter in ("state", "node", "probe") and not (self.pod and "pod" in self._labels):
-            return ""
-        sidecar = self.reporter not in ("state", "kubelet") and "job" in self._labels and _SIDECAR.search(name)
-        return "" if sidecar else name
+        for family in self._from.families:
+            name = self._from.within(family, "container", SHORT_NAME)
+            if name and (family == EXPORTED or self._may_be_meant(name, family)):
+                return name
+        return ""
+
+    def _may_be_meant(self, container: str, family: str) -> bool:
+        """Whether a container of this spelling is not the exporter's own."""
+        if self._from.reporter in ("state", "node", "probe"):
+            return family not in self._from.own and bool(self._from.within(family, "pod"))
+        sidecar = self._from.reporter != "kubelet" and "job" in self._from.labels and _SIDECAR.search(container)
+        return not sidecar
 
     @cached_property
     def namespace(self) -> str:
         """The namespace that is meant, as far as the exporter's can be told from it."""
-        return self._first(_NAMESPACE, _SHORT_NAME)
+        named = self._from.first("namespace", SHORT_NAME)
+        served = self._from.possible("destination_workload_namespace", SHORT_NAME)
+        if served and self.workload == ("Deployment", self._served):
+            return served
+        return named or served or self._from.possible("service_namespace", SHORT_NAME)
 
     @cached_property
     def node(self) -> str:
         """The node: by name, or the host that its exporter runs on."""
-        if name := self._first(_NODE):
+        if name := self._from.first("node"):
             return name
-        instance = self._labels.get("instance", "")
-        if self.reporter == "node" or (self.reporter == "kubelet" and not self.pod) or instance.endswith(_NODE_PORTS):
+        instance = self._from.labels.get("instance", "")
+        of_node = self._from.reporter == "node" or (self._from.reporter == "kubelet" and not self.pod)
+        if of_node or instance.endswith(_NODE_PORTS):
             host = instance.rpartition(":")[0] or instance
-            return host if _NAME.fullmatch(host) else ""
+            return host if NAME.fullmatch(host) else ""
         return ""
+
+    @property
+    def _application(self) -> str:
+        return next((name for label in _APPLICATION if (name := self._from.possible(label))), "")
 
     @property
     def _probed(self) -> str:
         """The address that a blackbox exporter tried."""
-        instance = self._first(("exported_instance", "instance", "target", "url"), _PRINTABLE)
-        return instance if self.reporter == "probe" or instance.startswith(("http://", "https://")) else ""
+        others = (self._from.possible(label, PRINTABLE) for label in ("target", "url"))
+        instance = self._from.first("instance", PRINTABLE) or next(filter(None, others), "")
+        return instance if self._from.reporter == "probe" or instance.startswith(("http://", "https://")) else ""
 
     @property
     def _target_workload(self) -> str:
@@ -235,26 +239,11 @@ class _Reading:
             return ""
         return f"{self.workload[0].lower()}/{self.workload[1]}"
 
-    def _is_reporter_pod(self, pod: str) -> bool:
-        if self.reporter in ("node", "probe"):
-            return True
-        if self.reporter == "kubelet" or not self.reporter:
-            return False
-        # only kube-state-metrics' series of a pod have its uid, and only where labels are honoured
-        if "uid" in self._labels and "exported_pod" not in self._labels:
-            return False
-        service = self._labels.get("service", "")
-        return bool(service and pod.startswith(f"{service}-")) or bool(_REPORTER.search(pod))
 
-    def _above(self, kind: str, name: str) -> tuple[str, str]:
-        """A deployment's replica set stands for the deployment."""
-        found = _REPLICA_SET.fullmatch(name) if kind == "ReplicaSet" else None
-        return ("Deployment", found["deployment"]) if found else (kind, name)
-
-    def _first(self, names: tuple[str, ...], valid: re.Pattern[str] = _NAME) -> str:
-        """The first of the labels that has a possible value."""
-        labels = self._labels
-        for name in names:
-            if (value := labels.get(name)) and valid.fullmatch(value):
-                return value
-        return ""
+def _above(kind: str, name: str) -> tuple[str, str]:
+    """A deployment stands for its replica sets, a cron job for its jobs."""
+    if kind == "ReplicaSet" and (deployment := deployment_of(name)):
+        return "Deployment", deployment
+    if kind == "Job" and (cron_job := cron_job_of(name)):
+        return "CronJob", cron_job
+    return kind, name

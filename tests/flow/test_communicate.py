@@ -9,7 +9,8 @@ import pytest
 from responder import detectors, plugins, probes
 from responder.flow.communicate import compose, context, state_of
 from responder.flow.review import review
-from responder.flow.target import target_of_alerts
+from responder.flow.target import aims
+from responder.model.clusters import ONE_LABEL
 from responder.model.communication import PublicState, StatusTemplates
 from responder.model.finding import Confidence, Finding
 from responder.model.incident import AlertState, Incident, IncidentStatus, Severity, TimelineEntry, TimelineKind
@@ -152,8 +153,8 @@ def test_a_hostile_target_is_no_place() -> None:
         first_seen=NOW,
         last_seen=NOW,
     )
-    target = target_of_alerts(runbook(), [tracked], "cluster")
-    values = context(incident(), Investigation(target=target), runbook(), {}, NOW)
+    (aim,) = aims(runbook(), [tracked], ONE_LABEL)
+    values = context(incident(), Investigation(target=aim.target), runbook(), {}, NOW)
     assert values["place"] == ""
 
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from responder.model.labels import fingerprint, owner_of_pod, subject_of, target_of
+from responder.model.clusters import ClusterLabels
+from responder.model.labels import fingerprint, subject_of, target_of
 from responder.model.subject import Target
 
 STATE = {
@@ -86,7 +87,7 @@ def test_the_labels_of_an_object_name_it(labels: dict[str, str], subject: str) -
             "PersistentVolumeClaim a/data",
             id="claim before node",
         ),
-        pytest.param({"job_name": "b-1", "cronjob": "b", "namespace": "a"}, "Job a/b-1", id="job before its cronjob"),
+        pytest.param({"job_name": "b-1", "cronjob": "b", "namespace": "a"}, "CronJob a/b", id="cronjob above its job"),
         pytest.param({"pod": "api-0", "service": "api", "namespace": "a"}, "Pod a/api-0", id="pod before service"),
         pytest.param({"app": "api", "namespace": "a"}, "Application a/api", id="application before namespace"),
     ],
@@ -115,7 +116,7 @@ def test_the_most_specific_label_wins(labels: dict[str, str], subject: str) -> N
             "Pod a/api-0 (app)",
             id="labels not honoured",
         ),
-        pytest.param({**STATE, "exported_job": "x", "exported_namespace": "a"}, "Pod a/" + STATE["pod"], id="vague"),
+        pytest.param({**STATE, "exported_job": "x", "exported_namespace": "a"}, "Namespace a/a", id="vague"),
         pytest.param(
             {**STATE, "deployment": "api", "exported_namespace": "a"}, "Deployment a/api", id="exported place"
         ),
@@ -322,22 +323,7 @@ def test_the_target_is_where_to_look(labels: dict[str, str], target: Target) -> 
 
 
 def test_the_cluster_is_told_by_the_label_that_is_set() -> None:
-    assert target_of({"cluster": "a", "k8s_cluster": "b"}, "k8s_cluster").cluster == "b"
-
-
-@pytest.mark.parametrize(
-    ("pod", "owner"),
-    [
-        ("api-7d9f8b6c5d-bcdfg", "api"),
-        ("payment-processing-worker-747ccfb9db-pd6wz", "payment-processing-worker"),
-        ("db-0", "db"),
-        ("agent-x7b2c", "agent"),
-        ("backup-28391820-bcdfg", "backup"),
-        ("standalone", "standalone"),
-    ],
-)
-def test_the_name_of_a_pod_tells_its_owner(pod: str, owner: str) -> None:
-    assert owner_of_pod(pod) == owner
+    assert target_of({"cluster": "a", "k8s_cluster": "b"}, ClusterLabels(("k8s_cluster",))).cluster == "b"
 
 
 @given(st.dictionaries(st.sampled_from([*STATE, "deployment", "node", "uid", "exported_pod"]), st.text(max_size=20)))
