@@ -2,17 +2,24 @@
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from responder.flow.verdict import listing, severity_of, status_of, verdict
 from responder.model.alert import Alert
-from responder.model.incident import AlertState, Incident, IncidentStatus, TimelineEntry, TimelineKind, TrackedAlert
+from responder.model.incident import (
+    AlertState,
+    Incident,
+    IncidentStatus,
+    TimelineEntry,
+    TimelineKind,
+    TrackedAlert,
+)
 from responder.model.ledger import Assignment, Changes, Due, FoldRules, Heart, Ledger
 from responder.model.owners import owner_of_pod
 from responder.model.subject import Subject
 
-NAMED_AT_MOST = 5
 KINDS_AT_MOST = 100
 """How many kinds of alerts and things an incident remembers to be about; past that, one more is no news."""
 
@@ -96,10 +103,10 @@ class Bookkeeping:
             episodes=before.episodes + 1 if before else 1,
             receivers=before.receivers if before else (),
             by_hand=bool(alert.runbook),
+            severity=assignment.severity,
         )
         touched = self._touch(latest)
         if state is AlertState.FIRING:
-            touched.severities.append(assignment.severity)
             touched.began.append(alert.starts_at)
             touched.news |= before is None and self._is_news(latest, alert.name, assignment.subject)
         if alert.runbook:
@@ -209,13 +216,12 @@ class Bookkeeping:
         before = self._before.incidents.get(incident_id)
         incident = self._incidents[incident_id]
         members = [self._alerts[incident_id, key] for key in self._members[incident_id]]
-        status = _status(alert.state for alert in members)
+        status = status_of(alert.state for alert in members)
         was_open, is_open = before is not None and before.open, status is not IncidentStatus.RESOLVED
         reopened = is_open and before is not None and not before.open
-        severities = touched.severities if reopened else [incident.severity, *touched.severities]
         update: dict[str, object] = {
             "status": status,
-            "severity": min(severities, default=incident.severity),
+            "severity": severity_of(members, incident.severity),
             "started_at": min([incident.started_at, *touched.began]),
             "updated_at": self.now,
             "resolved_at": None,
@@ -231,7 +237,7 @@ class Bookkeeping:
         self._incidents[incident_id] = incident.model_copy(update=update)
         touched.ended = was_open and not is_open
         touched.news |= is_open and not was_open
-        touched.verdict = _verdict(before, self._incidents[incident_id])
+        touched.verdict = verdict(before, self._incidents[incident_id])
 
 
 _QUIET = {"last_seen", "receivers", "labels", "annotations", "generator_url"}
@@ -241,7 +247,6 @@ class _Touched:
     """What happened to one incident."""
 
     def __init__(self) -> None:
-        self.severities: list[Any] = []
         self.began: list[datetime] = []
         self.flapped = False
         self.news = False
@@ -252,33 +257,10 @@ class _Touched:
     def entries(self, now: datetime) -> Iterable[TimelineEntry]:
         """The lines of the timeline: what the alerts did, and what it came to."""
         for said, names in self.said.items():
-            text = f"{said}: {_listing(names)}" if names else said
+            text = f"{said}: {listing(names)}" if names else said
             yield TimelineEntry(at=now, kind=TimelineKind.ALERT, text=text)
         if self.verdict:
             yield TimelineEntry(at=now, kind=TimelineKind.INCIDENT, text=self.verdict)
-
-
-def _status(states: Iterable[AlertState]) -> IncidentStatus:
-    found = set(states)
-    if AlertState.FIRING in found:
-        return IncidentStatus.FIRING
-    return IncidentStatus.UNKNOWN if AlertState.UNKNOWN in found else IncidentStatus.RESOLVED
-
-
-def _verdict(before: Incident | None, after: Incident) -> str:
-    """What became of the incident, in words; empty if it is as it was."""
-    if before is None:
-        return f"Opened as {after.severity}, runbook {after.runbook}" if after.open else "Recorded: it was over already"
-    if before.status is after.status:
-        worse = after.severity < before.severity
-        return f"Raised from {before.severity} to {after.severity}" if worse else ""
-    match after.status:
-        case IncidentStatus.RESOLVED:
-            return "Resolved: none of its alerts fires any more"
-        case IncidentStatus.UNKNOWN:
-            return "Unknown: nobody says whether its alerts still fire"
-        case IncidentStatus.FIRING:
-            return "Fires on" if before.open else f"Reopened as {after.severity}"
 
 
 def _family(subject: Subject) -> str:
@@ -289,9 +271,3 @@ def _family(subject: Subject) -> str:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def _listing(names: Mapping[str, int]) -> str:
-    shown = [f"{name} ×{count}" if count > 1 else name for name, count in list(names.items())[:NAMED_AT_MOST]]
-    more = len(names) - NAMED_AT_MOST
-    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")

@@ -1,8 +1,9 @@
 """Escalate: while nobody acknowledges an incident, the next level is told, and the next.
 
 The decisions are pure functions of the incident, its policy and the time. The plan is part of the incident:
-it is made when the incident opens or reopens, or is given back, and made sooner when it becomes more severe. A level
-is told once; nothing is due while somebody has it, or once it is resolved.
+it is made when the incident opens or reopens, or is given back, made sooner when it becomes more severe, and made
+anew, as from its beginning, when it becomes less severe. A level is told once; nothing is due while somebody has it,
+or once it is resolved.
 """
 
 from collections.abc import Mapping, Sequence
@@ -68,7 +69,9 @@ def follow(policy: EscalationPolicy | None, before: Incident | None, after: Inci
         return after
     if before is None or not before.open:
         return begin(policy, after, now)
-    return _sooner(policy, after, now) if after.severity < before.severity else after
+    if after.severity == before.severity:
+        return after
+    return _sooner(policy, after, now) if after.severity < before.severity else _calmer(policy, after)
 
 
 def begin(policy: EscalationPolicy, incident: Incident, now: datetime) -> Incident:
@@ -77,7 +80,19 @@ def begin(policy: EscalationPolicy, incident: Incident, now: datetime) -> Incide
     urgency = policy.severities.get(incident.severity)
     due_response = now + urgency.response_time if urgency else None
     plan = (*told, *_steps(policy, incident, now))
-    return incident.model_copy(update={"escalation": plan, "due_response": due_response, "response_missed": False})
+    changed = {"due_response": due_response, "response_missed": False, "unacknowledged_since": now}
+    return incident.model_copy(update={"escalation": plan, **changed})
+
+
+def _calmer(policy: EscalationPolicy, incident: Incident) -> Incident:
+    """It became less severe: what is due is what had been, had it begun so."""
+    since = incident.unacknowledged_since or incident.opened_at
+    told = [step for step in incident.escalation if step.told_at is not None]
+    changed: dict[str, object] = {"escalation": (*told, *_steps(policy, incident, since))}
+    urgency = policy.severities.get(incident.severity)
+    if not incident.response_missed:
+        changed["due_response"] = since + urgency.response_time if urgency else None
+    return incident.model_copy(update=changed)
 
 
 def _sooner(policy: EscalationPolicy, incident: Incident, now: datetime) -> Incident:

@@ -48,6 +48,7 @@ class TrackedAlert(Record):
     `episodes` counts firings with a different start; `hold_until` is set while held.
     `receivers` are the receivers whose notifications brought it. `suppressed` says by what it is silenced,
     inhibited or muted, as far as Alertmanager's API told. `by_hand`: a person opened it, and a person ends it.
+    `severity` is the one of its last firing; None where an older version kept the alert.
     """
 
     incident_id: str
@@ -67,6 +68,7 @@ class TrackedAlert(Record):
     receivers: tuple[str, ...] = ()
     suppressed: str = ""
     by_hand: bool = False
+    severity: Severity | None = None
 
     @property
     def name(self) -> str:
@@ -118,7 +120,8 @@ class Incident(Record):
     kinds of alerts and of things that it is known to be about: another kind is worth another look.
 
     `levels` are the levels of escalation that were told, in order, `escalation` the plan that they are part of.
-    Somebody has to acknowledge it until `due_response`; `response_missed` once that was said to be over.
+    Somebody has to acknowledge it until `due_response`; `response_missed` once that was said to be over. Its plan began
+    at `unacknowledged_since`.
     `opened_by` is set where a person opened it. `false_alarm` says why it is taken for one: `said`, `no_evidence`.
     """
 
@@ -144,6 +147,7 @@ class Incident(Record):
     escalation: tuple[EscalationStep, ...] = ()
     due_response: AwareDatetime | None = None
     response_missed: bool = False
+    unacknowledged_since: AwareDatetime | None = None
     opened_by: str = ""
     false_alarm: Literal["", "said", "no_evidence"] = ""
 

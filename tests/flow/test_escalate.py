@@ -118,6 +118,25 @@ def test_a_raise_makes_nothing_later() -> None:
     assert raised.levels == ("level_1",)
 
 
+def test_what_became_less_severe_waits_as_if_it_had_begun_so() -> None:
+    found = decide(opened().incident, CONTACTS, NOW + 15 * MINUTE).incident
+    calmer = follow(policy(), found, found.model_copy(update={"severity": Severity.P2}), NOW + 30 * MINUTE)
+    assert [step.level for step in calmer.escalation] == ["level_1"]
+    assert calmer.due_response == NOW + timedelta(hours=4)
+
+
+def test_severity_that_comes_and_goes_does_not_put_off_who_is_due() -> None:
+    found = opened("P0").incident
+    for minutes in range(10, 80, 10):
+        at = NOW + minutes * MINUTE
+        severity = Severity.P1 if found.severity is Severity.P0 else Severity.P0
+        found = follow(policy(), found, found.model_copy(update={"severity": severity}), at)
+        found = decide(found, CONTACTS, at).incident
+    assert found.levels == ("level_1", "level_2")
+    assert found.due_response is not None
+    assert found.due_response <= NOW + timedelta(hours=1)
+
+
 def test_reopened_it_waits_anew_for_those_only_who_were_not_told() -> None:
     told = decide(opened().incident, CONTACTS, NOW + 15 * MINUTE).incident
     over = told.model_copy(update={"status": IncidentStatus.RESOLVED})
@@ -163,7 +182,7 @@ def test_calendars_know_time_zones_work_days_and_holidays(severity: str, since: 
 
 EVENTS = st.lists(
     st.tuples(
-        st.sampled_from(["wait", "ack", "unack", "raise", "resolve", "reopen", "restart", "now"]),
+        st.sampled_from(["wait", "ack", "unack", "raise", "lower", "resolve", "reopen", "restart", "now"]),
         st.integers(0, 100),
     ),
     max_size=25,
@@ -208,6 +227,8 @@ class Life:
                 self.look()
             case "raise" if self.incident.open:
                 self.change(severity=Severity(f"P{max(0, int(self.incident.severity[1]) - 1)}"))
+            case "lower" if self.incident.open:
+                self.change(severity=Severity(f"P{min(3, int(self.incident.severity[1]) + 1)}"))
             case "resolve":
                 self.change(status=IncidentStatus.RESOLVED)
             case "reopen" if not self.incident.open:

@@ -34,13 +34,41 @@ def test_alerts_of_one_group_share_an_incident_and_others_do_not() -> None:
     assert len(story.ledger.alerts) == 3
 
 
-def test_the_severity_is_the_worst_that_fired() -> None:
+def test_the_severity_is_the_worst_that_fires_and_falls_and_rises_with_it() -> None:
     story = Story()
     story.tell(1, firing(priority="P3"))
     story.tell(2, firing("Outage", priority="P0"))
+    assert (story.incident.severity, story.said("Raised from P3 to P0")) == (Severity.P0, True)
     story.tell(3, resolved(firing("Outage", priority="P0"), end=3), firing(priority="P3"))
+    assert story.incident.severity is Severity.P3
+    assert story.said("Lowered from P0 to P3: its more severe alerts are over")
+    story.tell(4, firing("Outage", priority="P0", start=3.5))
     assert story.incident.severity is Severity.P0
-    assert story.said("Raised from P3 to P0")
+
+
+def test_the_severity_stands_when_everything_is_over() -> None:
+    story = Story()
+    story.tell(1, firing(priority="P3"), firing("Outage", priority="P0"))
+    story.tell(2, resolved(firing("Outage", priority="P0"), end=2), resolved(firing(priority="P3"), end=2))
+    assert story.incident.severity is Severity.P0
+
+
+def test_the_severity_does_not_fall_while_nobody_says_whether_the_worst_still_fires() -> None:
+    story = Story()
+    story.tell(1, firing("Outage", priority="P0"), firing(priority="P3"))
+    story.tell(3600, firing(priority="P3"))
+    story.reconcile(3700)
+    assert story.tracked(firing("Outage", priority="P0")).state is AlertState.UNKNOWN
+    assert story.incident.severity is Severity.P0
+
+
+def test_alerts_of_an_older_version_do_not_lower_the_severity() -> None:
+    story = Story()
+    story.tell(1, firing("Outage", priority="P0"), firing(priority="P3"))
+    kept = {place: alert.model_copy(update={"severity": None}) for place, alert in story.ledger.alerts.items()}
+    story.ledger = Ledger(story.ledger.incidents, kept, story.ledger.hearts)
+    story.tell(2, resolved(firing("Outage", priority="P0"), end=2), firing(priority="P3"))
+    assert story.incident.severity is Severity.P0
 
 
 def test_the_severity_of_a_reopened_incident_starts_anew() -> None:
