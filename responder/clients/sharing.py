@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
+from responder.clients.spending import spend
 from responder.clock import Clock
 from responder.errors import Reason, Temporary, Trouble
 from responder.metrics import Metrics
@@ -106,6 +107,7 @@ class Shared:
         task = self._under_way.get(key)
         if task is None:
             self._breaker.check(self.name)
+            spend()
             task = asyncio.create_task(self._do(key, request, timeout or self._timeout, cache))
             self._under_way[key] = task
             task.add_done_callback(lambda _done: self._under_way.pop(key, None))

@@ -2,7 +2,8 @@
 
 A module defines `CAUSES`, its part of the catalogue, and `detect(case)`, a pure and total function: any
 mixture of missing, denied or truncated evidence is fine, and absence of an object counts only where a
-list was read whole. What we ship is found by scanning this folder, what others add by the entry point
+list was read whole. It may define `follow_up(case)`, as pure: the questions whose answers would prove or refute
+what the evidence suggests so far; `case.findings` has what was concluded from it. What we ship is found by scanning this folder, what others add by the entry point
 group `responder.detectors` (each a module).
 """
 
@@ -21,6 +22,7 @@ from responder.errors import ConfigError
 from responder.model.alert import Alert
 from responder.model.evidence import Evidence, KubernetesObjects, Logs, Shape
 from responder.model.finding import Cause, Cleared, Finding
+from responder.model.follow_up import FollowUp
 from responder.model.picture import Picture
 from responder.model.subject import Target
 
@@ -36,6 +38,7 @@ class Case:
     started_at: datetime
     now: datetime
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
 
     def read(self, shape: type[S]) -> Iterator[tuple[str, S]]:
         """Every evidence of a shape, as (evidence id, content)."""
@@ -55,6 +58,7 @@ class Case:
 
 
 Detect = Callable[[Case], Iterator[Finding | Cleared]]
+Suggest = Callable[[Case], Iterator[FollowUp]]
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ class Detectors:
 
     families: Mapping[str, Detect]
     causes: Mapping[str, Cause]
+    follow_ups: Mapping[str, Suggest] = field(default_factory=dict)
 
     def family(self, word: str) -> Iterator[tuple[str, Detect]]:
         """The detectors whose family starts with the word; `all` is every one."""
@@ -75,12 +80,16 @@ def load() -> Detectors:
     """Every detector there is; raises ConfigError if two define one cause."""
     families: dict[str, Detect] = {}
     causes: dict[str, Cause] = {}
+    follow_ups: dict[str, Suggest] = {}
     found: list[ModuleType] = [*plugins.modules(sys.modules[__name__])]
     found += [entry.load() for entry in entry_points(group="responder.detectors")]
     for module in found:
-        families[module.__name__.rpartition(".")[2]] = module.detect
+        family = module.__name__.rpartition(".")[2]
+        families[family] = module.detect
+        if hasattr(module, "follow_up"):
+            follow_ups[family] = module.follow_up
         for cause in module.CAUSES:
             if cause.slug in causes:
                 raise ConfigError(f"{module.__name__} defines the cause {cause.slug!r}, which exists already")
             causes[cause.slug] = cause
-    return Detectors(families, causes)
+    return Detectors(families, causes, follow_ups)

@@ -7,9 +7,10 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
-from responder.detectors import Case, Detectors
+from responder.detectors import Case, Detect, Detectors
 from responder.errors import Reason, ResponderError
 from responder.flow.ranking import ranked
+from responder.flow.ties import Ties
 from responder.model.evidence import Evidence, EvidenceStatus
 from responder.model.finding import Because, Cause, Cleared, Confidence, Diagnosis, Finding, Unseen
 from responder.model.labels import meant
@@ -59,19 +60,38 @@ def diagnose(
                         cleared.append(conclusion)
         except Exception as error:
             remarks.append(_remark(name, error))
-    causes = {**detectors.causes, **{cause.slug: cause for cause in runbook.causes}}
+    causes = catalogue(runbook, detectors)
+    best_first = tuple(_owned(_supported(ranked(_merged(findings), causes, case), causes), case.picture))
+    ties = Ties(case)
     return Diagnosis(
-        findings=tuple(_owned(_supported(ranked(_merged(findings), causes, case), causes), case.picture)),
-        cleared=tuple(dict.fromkeys(cleared)),
+        findings=tuple(finding for finding in best_first if ties.hold(finding)),
+        also_unhealthy=tuple(finding for finding in best_first if not ties.hold(finding)),
+        cleared=tuple(dict.fromkeys(_looked_at_whole(cleared, case))),
         unseen=tuple(_unseen(case.evidence.values())),
         remarks=tuple(remarks),
+    )
+
+
+def catalogue(runbook: Runbook, detectors: Detectors) -> Mapping[str, Cause]:
+    """Every cause that a diagnosis by this runbook may name."""
+    return {**detectors.causes, **{cause.slug: cause for cause in runbook.causes}}
+
+
+def explained(diagnosis: Diagnosis, causes: Mapping[str, Cause]) -> bool:
+    """Whether a finding says more than that something is wrong, and is likely at least."""
+    generic = {slug for slug, cause in causes.items() if cause.generic}
+    return any(
+        finding.confidence is not Confidence.POSSIBLE and finding.cause not in generic for finding in diagnosis.findings
     )
 
 
 def _conclusions(
     case: Case, runbook: Runbook, detectors: Detectors
 ) -> Iterator[tuple[str, Callable[[], Iterator[Finding | Cleared]]]]:
-    """What concludes, by name, in the order of the runbook; each detector once."""
+    """What concludes, by name, in the order of the runbook; each detector once.
+
+    The detectors that the runbook does not name come last: which alert fired does not decide what can be found.
+    """
     ran: set[str] = set()
     for rule in runbook.diagnose:
         if not rule.use:
@@ -81,6 +101,21 @@ def _conclusions(
             if name not in ran:
                 ran.add(name)
                 yield name, partial(detect, case)
+    for name, detect in detectors.families.items():
+        if name not in ran:
+            yield name, partial(_findings_of, detect, case)
+
+
+def _findings_of(detect: Detect, case: Case) -> Iterator[Finding]:
+    return (conclusion for conclusion in detect(case) if isinstance(conclusion, Finding))
+
+
+def _looked_at_whole(cleared: Iterable[Cleared], case: Case) -> Iterator[Cleared]:
+    """What was ruled out by evidence that is whole: nothing is by a list that was cut or could not be read."""
+    for item in cleared:
+        sources = [case.evidence[name] for name in item.evidence if name in case.evidence]
+        if all(source.answered and not source.truncated and not source.gaps for source in sources):
+            yield item
 
 
 def _remark(name: str, error: Exception) -> str:

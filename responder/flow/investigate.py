@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from responder.errors import ConfigError, Permanent, Reason, ResponderError, Tem
 from responder.flow.watch import count_failure
 from responder.metrics import Metrics
 from responder.model.evidence import Evidence, EvidenceStatus, Observation, Reproduction
+from responder.model.follow_up import FollowUp
 from responder.model.labels import meant
 from responder.model.redaction import redact, redact_value
 from responder.model.runbook import Step
@@ -44,6 +45,12 @@ class Investigator:
     keep: Keep
     evidence: dict[str, Evidence] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
+    follow_ups: dict[str, FollowUp] = field(default_factory=dict)
+
+    async def follow_up(self, questions: Sequence[FollowUp], deadline: float) -> None:
+        """Ask what the evidence so far suggests; what is late at the deadline (seconds) says so."""
+        self.follow_ups.update({question.id: question for question in questions})
+        await self.ask_all(tuple(question.step for question in questions), deadline)
 
     async def ask_all(self, steps: tuple[Step, ...], deadline: float) -> Mapping[str, Evidence]:
         """Evidence by step, in the order of the steps; what is late at the deadline (seconds) says so."""
@@ -90,7 +97,9 @@ class Investigator:
             if step.when and not Condition(step.when).evaluate(self.context(step)):
                 return self._skipped(step)
             kind = self.probes.find(step.probe)
-            probe = self.probes.build(step.probe, render(kind, step.options, self.context(step)))
+            # what a follow-up asks for is taken from evidence, which strangers write: it is no template
+            options = step.options if step.id in self.follow_ups else render(kind, step.options, self.context(step))
+            probe = self.probes.build(step.probe, options)
             reproduce = _reproduction(probe, inquiry, self.clients)
             seconds = step.timeout.total_seconds() if step.timeout else STEP_TIMEOUT
             seen = await _within(seconds, lambda: probe.run(inquiry, self.clients))
@@ -131,6 +140,7 @@ class Investigator:
             id=step.id,
             probe=step.probe,
             title=step.title,
+            asked_because=self._why(step),
             status=EvidenceStatus.EMPTY if seen.empty else EvidenceStatus.OK,
             summary=redact(seen.summary),
             brief=redact(seen.brief),
@@ -147,6 +157,10 @@ class Investigator:
             seconds=round(seconds, 4),
         )
 
+    def _why(self, step: Step) -> str:
+        """Why a follow-up was asked; empty for a step of the runbook."""
+        return redact(self.follow_ups[step.id].why) if step.id in self.follow_ups else ""
+
     def _failed(self, step: Step, trouble: Trouble, seconds: float, reproduce: tuple[Reproduction, ...]) -> Evidence:
         status = EvidenceStatus.ERROR
         if trouble.reason in DENIED:
@@ -157,6 +171,7 @@ class Investigator:
             id=step.id,
             probe=step.probe,
             title=step.title,
+            asked_because=self._why(step),
             status=status,
             reason=trouble.reason,
             summary=redact(str(trouble))[:500],
@@ -171,6 +186,7 @@ class Investigator:
             id=step.id,
             probe=step.probe,
             title=step.title,
+            asked_because=self._why(step),
             status=EvidenceStatus.SKIPPED,
             summary=f"not asked: {step.when} does not hold",
             source=self.clients.cluster,

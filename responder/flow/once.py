@@ -13,6 +13,7 @@ from responder.flow.fold import fold
 from responder.flow.investigate import Investigator
 from responder.flow.match import assign
 from responder.flow.respond import concerned
+from responder.flow.rounds import ROUNDS, Rounds
 from responder.flow.target import aims
 from responder.flow.watch import watched
 from responder.metrics import Metrics
@@ -42,7 +43,10 @@ class Once:
     cluster_labels: ClusterLabels = ONE_LABEL
 
     async def answer(self, notification: Notification, given: Mapping[str, Evidence] | None = None) -> Sequence[Report]:
-        """A report for each incident that the notification makes; steps whose evidence is given are not asked."""
+        """A report for each incident that the notification makes.
+
+        Where evidence is given, its steps are not asked, and no follow-up questions are.
+        """
         changes = fold(
             Ledger(),
             notification,
@@ -98,8 +102,9 @@ class Once:
             evidence=dict(given or {}),
             variables=runbook.values,
         )
-        evidence = await investigator.ask_all(runbook.investigate, runbook.deadline.total_seconds())
-        diagnosis = await self._diagnose(incident.runbook, inquiry, evidence)
+        watch = partial(watched, self.metrics)
+        rounds = Rounds(investigator, runbook, self.detectors, watch, most=1 if given is not None else ROUNDS)
+        evidence, diagnosis = await rounds.run()
         finished = begun.concluded(diagnosis, self.clock.now())
         return full(incident, finished, tracked, url="", runbook=runbook, evidence=tuple(evidence.values()))
 

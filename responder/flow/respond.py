@@ -14,6 +14,7 @@ from responder.flow.change import change
 from responder.flow.diagnose import diagnose
 from responder.flow.investigate import Investigator
 from responder.flow.matter import propose
+from responder.flow.rounds import Rounds
 from responder.flow.target import aims
 from responder.flow.watch import INVESTIGATION, count_failure, watched
 from responder.flow.world import World
@@ -53,8 +54,7 @@ class Responder:
                 now=self._world.clock.now(),
             )
             try:
-                evidence = await self._investigate(incident_id, runbook, investigation.number, inquiry, known)
-                diagnosis = await self._diagnose(runbook, inquiry, evidence)
+                diagnosis = await self._investigate(incident_id, runbook, investigation, inquiry, known)
             except Temporary:
                 raise
             except Exception as error:
@@ -92,16 +92,22 @@ class Responder:
         return incident, tracked, begun, []
 
     async def _investigate(
-        self, incident_id: str, runbook: Runbook, number: int, inquiry: Inquiry, known: list[Evidence]
-    ) -> Mapping[str, Evidence]:
+        self, incident_id: str, runbook: Runbook, begun: Investigation, inquiry: Inquiry, known: list[Evidence]
+    ) -> Diagnosis:
+        """Ask and conclude in rounds; what the first round concludes is shown while the others are asked."""
         position = {step.id: place for place, step in enumerate(runbook.investigate)}
 
         async def keep(found: Evidence) -> None:
+            place = position.setdefault(found.id, len(position))
             await self._world.database.write(
-                lambda connection: investigations.add_evidence(
-                    connection, incident_id, number, position[found.id], found
-                )
+                lambda connection: investigations.add_evidence(connection, incident_id, begun.number, place, found)
             )
+
+        async def show(diagnosis: Diagnosis) -> None:
+            if diagnosis.findings:
+                await self._world.database.write(
+                    lambda connection: self._show(connection, incident_id, begun.with_diagnosis(diagnosis))
+                )
 
         investigator = Investigator(
             inquiry=inquiry,
@@ -113,18 +119,15 @@ class Responder:
             evidence={item.id: item for item in known},
             variables=runbook.values,
         )
-        return await investigator.ask_all(runbook.investigate, runbook.deadline.total_seconds())
-
-    async def _diagnose(self, runbook: Runbook, inquiry: Inquiry, evidence: Mapping[str, Evidence]) -> Diagnosis:
-        case = Case(
-            target=inquiry.target,
-            alerts=inquiry.alerts,
-            started_at=inquiry.started_at,
-            now=self._world.clock.now(),
-            evidence=evidence,
-        )
         watch = partial(watched, self._world.metrics)
-        return await asyncio.to_thread(diagnose, case, runbook, self._world.detectors, watch)
+        _, diagnosis = await Rounds(investigator, runbook, self._world.detectors, watch, show).run()
+        return diagnosis
+
+    def _show(self, connection: Connection, incident_id: str, so_far: Investigation) -> None:
+        """Keep what was found so far, and demand that it is shown."""
+        if (incident := incidents.get(connection, incident_id)) is not None:
+            investigations.save(connection, incident_id, so_far)
+            change(self._world, connection, incident)
 
     def _conclude(
         self, connection: Connection, incident_id: str, investigation: Investigation, diagnosis: Diagnosis

@@ -75,11 +75,15 @@ class Observation(Record):
 
 
 class Evidence(Record):
-    """An observation as it is kept: which step saw what, when, how long it took, how to see it again."""
+    """An observation as it is kept: which step saw what, when, how long it took, how to see it again.
+
+    `asked_because` is why a follow-up question was asked; empty for the steps of the runbook.
+    """
 
     id: str
     probe: str
     title: str = ""
+    asked_because: str = ""
     status: EvidenceStatus
     reason: Reason | None = None
     summary: str

@@ -80,9 +80,13 @@ class Unseen(Record):
 
 
 class Diagnosis(Record):
-    """Findings, best first, with what was cleared, what could not be seen, and rules that failed."""
+    """Findings, best first, with what was cleared, what could not be seen, and rules that failed.
+
+    `also_unhealthy` are findings about objects that have nothing to do with what the alert names.
+    """
 
     findings: tuple[Finding, ...] = ()
+    also_unhealthy: tuple[Finding, ...] = ()
     cleared: tuple[Cleared, ...] = ()
     unseen: tuple[Unseen, ...] = ()
     remarks: tuple[str, ...] = ()

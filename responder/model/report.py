@@ -43,22 +43,19 @@ class Investigation(Record):
     started_at: AwareDatetime | None = None
     finished_at: AwareDatetime | None = None
     findings: tuple[Finding, ...] = ()
+    also_unhealthy: tuple[Finding, ...] = ()
     cleared: tuple[Cleared, ...] = ()
     unseen: tuple[Unseen, ...] = ()
     remarks: tuple[str, ...] = ()
 
+    def with_diagnosis(self, diagnosis: Diagnosis) -> "Investigation":
+        """The same, with this diagnosis; it may still go on."""
+        return self.model_copy(update={name: getattr(diagnosis, name) for name in Diagnosis.model_fields})
+
     def concluded(self, diagnosis: Diagnosis, at: datetime) -> "Investigation":
         """The same, finished with this diagnosis."""
-        return self.model_copy(
-            update={
-                "status": InvestigationStatus.FINISHED,
-                "finished_at": at,
-                "findings": diagnosis.findings,
-                "cleared": diagnosis.cleared,
-                "unseen": diagnosis.unseen,
-                "remarks": diagnosis.remarks,
-            }
-        )
+        finished = {"status": InvestigationStatus.FINISHED, "finished_at": at}
+        return self.with_diagnosis(diagnosis).model_copy(update=finished)
 
 
 class Check(Record):

@@ -53,8 +53,8 @@ class Question:
         """What is complete when this was read, as `Kind/namespace`; empty where only a part is asked for."""
         if self.labels or self.fields:
             return ""
-        kind = WELL_KNOWN[self.resource.partition(".")[0]][1]
-        return f"{kind}/{self.namespace}" if self.namespace else kind
+        known = WELL_KNOWN.get(self.resource.partition(".")[0])
+        return "" if known is None else f"{known[1]}/{self.namespace}" if self.namespace else known[1]
 
 
 @dataclass
@@ -82,6 +82,10 @@ class Gathering:
                     self.miss(str(question), answer)
         if troubles and len(troubles) == len(questions) and not self.objects:
             raise troubles[0]
+
+    async def get(self, question: Question, name: str) -> None:
+        """Read one object; raises Permanent with Reason.NOT_FOUND where it is not there."""
+        self.objects.append(await self.kubernetes.get(question.resource, name, namespace=question.namespace))
 
     def miss(self, what: str, trouble: Trouble) -> None:
         """Note what could not be seen."""

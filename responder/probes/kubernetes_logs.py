@@ -81,9 +81,10 @@ class KubernetesLogs(Probe):
     max_alike: int = Field(default=100, ge=1, le=100)
     max_logs: int = Field(default=100, ge=1, le=200)
     only_unhealthy: bool = False
+    whole_namespace: bool = Field(False, description="of every pod, not only of those that the alert names")
 
     async def run(self, inquiry: Inquiry, clients: Clients) -> Observation:
-        where = place(inquiry, self.namespace, self.workload)
+        where = self._place(inquiry)
         namespace = in_namespace(where)
         pods, unread = await self._pods(clients.kubernetes, where)
         if self.only_unhealthy:
@@ -113,7 +114,7 @@ class KubernetesLogs(Probe):
         )
 
     def reproduce(self, inquiry: Inquiry, clients: Clients) -> tuple[Reproduction, ...]:
-        where = place(inquiry, self.namespace, self.workload)
+        where = self._place(inquiry)
         named = self.pod or (where.workload or where.pod if not self.selector else "")
         which = (named,) if named else ("-l", self.selector)
         containers = ("-c", self.container) if self.container else ("--all-containers",)
@@ -130,6 +131,10 @@ class KubernetesLogs(Probe):
         if not (owners or self.selector or self.pod):
             owners = ("deployments.apps", "replicasets.apps", "statefulsets.apps", "daemonsets.apps", "jobs.batch")
         return (*reads("pods", *owners), Permission("", "pods/log", ("get",)))
+
+    def _place(self, inquiry: Inquiry) -> Target:
+        where = place(inquiry, self.namespace, self.workload)
+        return Target(namespace=where.namespace) if self.whole_namespace else where
 
     async def _pods(self, kubernetes: Kubernetes, where: Target) -> tuple[list[Pod], str]:
         """The pods in question, and what the list left out."""
