@@ -45,9 +45,10 @@ def rbac(
     settings = load_settings(config) if config else Settings()
     probes = plugins.load(responder.probes, Probe, "probe", dotted=True)
     folders = [shipped(), *settings.rules, *(runbooks or [])]
-    known = load(folders, probes, responder.detectors.load(), variables_of(settings)).runbooks.values()
+    detectors = responder.detectors.load()
+    known = load(folders, probes, detectors, variables_of(settings)).runbooks.values()
     acting = rights_of_actions(known, responder.actions.load(), lambda one: not hindrance(settings.actions, None, one))
-    rights = rights_of(known, probes).with_reads_of(acting)
+    rights = rights_of(known, probes, detectors.reads).with_reads_of(acting)
     for line in (*remarks(rights, settings, namespace or ()), *acting.remarks):
         typer.echo(f"# {line}")
     roles = [

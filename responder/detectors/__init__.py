@@ -2,8 +2,9 @@
 
 A module defines `CAUSES`, its part of the catalogue, and `detect(case)`, a pure and total function: any
 mixture of missing, denied or truncated evidence is fine, and absence of an object counts only where a
-list was read whole. It may define `follow_up(case)`, as pure: the questions whose answers would prove or refute
-what the evidence suggests so far; `case.findings` has what was concluded from it. What we ship is found by scanning this folder, what others add by the entry point
+list was read whole. It may define `follow_up(case)`, as pure: the questions whose answers would prove or
+refute what the evidence suggests so far (`case.findings` has what was concluded from it), with `READS`, the
+resources that these ask for. What we ship is found by scanning this folder, what others add by the entry point
 group `responder.detectors` (each a module).
 """
 
@@ -63,11 +64,15 @@ Suggest = Callable[[Case], Iterator[FollowUp]]
 
 @dataclass(frozen=True)
 class Detectors:
-    """The detectors by family name, and the catalogue of all causes they may name."""
+    """The detectors by family name, and the catalogue of all causes they may name.
+
+    `reads` are the resources, as kubectl names them, that follow-up questions may ask for.
+    """
 
     families: Mapping[str, Detect]
     causes: Mapping[str, Cause]
     follow_ups: Mapping[str, Suggest] = field(default_factory=dict)
+    reads: frozenset[str] = frozenset()
 
     def family(self, word: str) -> Iterator[tuple[str, Detect]]:
         """The detectors whose family starts with the word; `all` is every one."""
@@ -81,6 +86,7 @@ def load() -> Detectors:
     families: dict[str, Detect] = {}
     causes: dict[str, Cause] = {}
     follow_ups: dict[str, Suggest] = {}
+    reads: set[str] = set()
     found: list[ModuleType] = [*plugins.modules(sys.modules[__name__])]
     found += [entry.load() for entry in entry_points(group="responder.detectors")]
     for module in found:
@@ -88,8 +94,9 @@ def load() -> Detectors:
         families[family] = module.detect
         if hasattr(module, "follow_up"):
             follow_ups[family] = module.follow_up
+            reads.update(module.READS)
         for cause in module.CAUSES:
             if cause.slug in causes:
                 raise ConfigError(f"{module.__name__} defines the cause {cause.slug!r}, which exists already")
             causes[cause.slug] = cause
-    return Detectors(families, causes, follow_ups)
+    return Detectors(families, causes, follow_ups, frozenset(reads))

@@ -1,17 +1,14 @@
 """Respond: one incident from its alerts to a finding, resumable after a crash at any point."""
 
-import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 
 import structlog
 from sqlalchemy import Connection
 
-from responder.detectors import Case
 from responder.errors import Permanent, Reason, Temporary
 from responder.flow.change import change
-from responder.flow.diagnose import diagnose
 from responder.flow.investigate import Investigator
 from responder.flow.matter import propose
 from responder.flow.rounds import Rounds

@@ -37,6 +37,8 @@ _LOGS = FollowUp(
     requests=12,
 )
 
+_NARROW = {"workload", "pod", "selector", "container", "namespace", "grep"}
+
 Show = Callable[[Diagnosis], Awaitable[None]]
 
 
@@ -58,7 +60,8 @@ class Rounds:
         evidence = await self.investigator.ask_all(self.runbook.investigate, until - time.monotonic())
         diagnosis, questions = await self._conclude(evidence)
         for number in range(2, self.most + 1):
-            affordable = list(_affordable(questions, evidence, self._budget(evidence) - spending.requests))
+            possible = filter(self._possible, questions)
+            affordable = list(_affordable(possible, evidence, self._budget(evidence) - spending.requests))
             if not affordable or until - time.monotonic() < LEAST:
                 break
             if number == 2 and self.show:
@@ -73,6 +76,10 @@ class Rounds:
         now = self.investigator.clock.now()
         case = Case(inquiry.target, inquiry.alerts, inquiry.started_at, now, evidence)
         return await asyncio.to_thread(self._think, case)
+
+    def _possible(self, question: FollowUp) -> bool:
+        """Whether there is something to ask at all."""
+        return self.investigator.clients.sources.get(question.probe.partition(".")[0], True)
 
     def _budget(self, evidence: Mapping[str, Evidence]) -> int:
         """Requests in all: one for each workload where there are many."""
@@ -103,11 +110,10 @@ def suggested(case: Case, diagnosis: Diagnosis, runbook: Runbook, detectors: Det
 
 def _as_wide(step: Step, question: FollowUp, case: Case) -> bool:
     """Whether a step of the runbook has asked as much as the question would."""
-    if step.probe != question.probe or step.id not in case.evidence:
+    if step.probe != question.probe or step.id not in case.evidence or _NARROW & step.options.keys():
         return False
-    named = bool(case.target.workload or case.target.pod)
-    narrow = {"workload", "pod", "selector", "container", "namespace", "grep"} & step.options.keys()
-    return not narrow and (not named or step.options.get("whole_namespace", "whole_namespace" not in question.options) is True)
+    everything = "whole_namespace" not in question.options or bool(step.options.get("whole_namespace"))
+    return everything or not (case.target.workload or case.target.pod)
 
 
 def _affordable(questions: Iterable[FollowUp], known: Mapping[str, Evidence], budget: int) -> Iterator[FollowUp]:

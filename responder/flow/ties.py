@@ -19,8 +19,9 @@ Key = tuple[str, str, str]
 EVERYWHERE = ("Namespace", "ResourceQuota", "LimitRange", "NetworkPolicy")
 """What applies to everything in its namespace."""
 CLUSTER_WIDE = (
-    "APIService", "ValidatingWebhookConfiguration", "MutatingWebhookConfiguration", "CustomResourceDefinition", "Cluster",
-)  # fmt: skip
+    *("APIService", "ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"),
+    *("CustomResourceDefinition", "Cluster"),
+)
 """What applies to everything in the cluster."""
 SYSTEM = "kube-system"
 VAGUE = ("Unknown", "Namespace", "Cluster")
@@ -63,7 +64,9 @@ class Ties:
         """The objects that the alerts name, as far as they were seen."""
         target = self._case.target
         kind, _, name = target.workload.partition("/")
-        subjects = [Subject(kind=known, name=name, namespace=target.namespace) for known in WORKLOADS if known.lower() == kind]
+        subjects = [
+            Subject(kind=known, name=name, namespace=target.namespace) for known in WORKLOADS if known.lower() == kind
+        ]
         subjects += [Subject(kind="Pod", name=target.pod, namespace=target.namespace)] if target.pod else []
         subjects += [Subject(kind="Node", name=target.node)] if target.node and not subjects else []
         subjects += [found for alert in self._case.alerts if (found := subject_of(alert.labels)).kind not in VAGUE]
@@ -101,7 +104,7 @@ class Ties:
                 yield from graph.workloads_behind(item)
                 yield from filter(None, [graph.intended(item)])
             case "Ingress":
-                yield from self._behind_ingress(item)
+                yield from self._services_of(item)
             case "PersistentVolumeClaim":
                 yield from self._get("PersistentVolume", "", item.spec.get("volumeName"))
                 yield from self._get("StorageClass", "", item.spec.get("storageClassName"))
@@ -120,7 +123,9 @@ class Ties:
         yield from (made for kind in ("ReplicaSet", "Job") for made in self._owned(kind, item))
         for service in graph.services_of(item):
             yield service
-            yield from (one for one in self._picture.all("Ingress", item.namespace) if service in self._services_of(one))
+            yield from (
+                one for one in self._picture.all("Ingress", item.namespace) if service in self._services_of(one)
+            )
         yield from self._references(item)
         for address in graph.addresses(item):
             yield from filter(None, [graph.service(address.host)])
@@ -149,9 +154,6 @@ class Ties:
         for made in self._picture.all(kind, owner.namespace):
             if made.controller == (owner.kind, owner.name):
                 yield made
-
-    def _behind_ingress(self, ingress: Object) -> Iterator[Object]:
-        yield from self._services_of(ingress)
 
     def _services_of(self, ingress: Object) -> Sequence[Object]:
         backends = [mapping(ingress.spec.get("defaultBackend"))]

@@ -74,9 +74,13 @@ def rights_of_actions(
     return Rights(frozenset(needed), tuple(remarks))
 
 
-def rights_of(runbooks: Iterable[Runbook], probes: Catalog[Probe]) -> Rights:
-    """What the steps of the runbooks need; those that want a variable which is not set need nothing."""
-    needed: set[Permission] = set()
+def rights_of(runbooks: Iterable[Runbook], probes: Catalog[Probe], follow_ups: Iterable[str] = ()) -> Rights:
+    """What the steps of the runbooks need; those that want a variable which is not set need nothing.
+
+    `follow_ups` are the resources, as kubectl names them, that follow-up questions may ask for.
+    """
+    parts = (resource.partition(".") for resource in follow_ups)
+    needed = {Permission(group, name) for name, _, group in parts}
     remarks: list[str] = []
     for runbook in runbooks:
         for step in runbook.investigate:

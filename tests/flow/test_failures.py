@@ -8,7 +8,7 @@ import pytest
 
 from responder import detectors, log
 from responder.detectors import Case, containers
-from responder.flow import respond
+from responder.flow import respond, rounds
 from responder.flow.diagnose import diagnose
 from responder.flow.watch import watched
 from responder.metrics import Metrics
@@ -63,9 +63,9 @@ async def test_a_detector_that_fails_is_logged_with_its_traceback_counted_and_na
     await service.post(alert(pod="websocket-0"))
     incident = await service.incident()
     assert "the detector containers failed (KeyError); the log of Responder has the details" in incident["remarks"]
-    assert await count(service, "containers") == 1
-    assert await service.metric("responder_detector_seconds_count", detector="containers") == 1
-    assert await service.metric("responder_detector_seconds_count", detector="rollouts") == 1
+    runs = await service.metric("responder_detector_seconds_count", detector="containers")
+    assert await count(service, "containers") == runs >= 1
+    assert await service.metric("responder_detector_seconds_count", detector="rollouts") == runs
     line = entry(written(), "diagnose.failed")
     assert line["detector"] == "containers"
     assert line["incident"] == incident["id"]
@@ -87,7 +87,7 @@ async def test_a_probe_that_fails_is_logged_with_its_traceback_and_counted(
 async def test_an_investigation_that_fails_is_logged_with_its_traceback_and_counted(
     start_service: Starter, monkeypatch: pytest.MonkeyPatch, written: Callable[[], list[dict[str, Any]]]
 ) -> None:
-    monkeypatch.setattr(respond.Responder, "_diagnose", broken_probe)
+    monkeypatch.setattr(rounds.Rounds, "run", broken_probe)
     service = await start_service("crash_loop")
     await service.post(alert(pod="websocket-0"))
     incident = await service.incident(lambda item: item["investigation"]["status"] == "failed")
