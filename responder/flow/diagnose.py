@@ -27,6 +27,7 @@ RULE = "runbook"
 QUESTIONS = 3
 """Questions that a line names which failed alike."""
 _DIGITS = re.compile(r"\d+")
+_EVIDENCE = re.compile(r"\bevidence\.(\w+)")
 _SURENESS = (Confidence.CERTAIN, Confidence.LIKELY, Confidence.POSSIBLE)
 _KINDS = {
     kind.lower(): kind
@@ -138,11 +139,11 @@ def _ruled(case: Case, rule: Rule, runbook: Runbook) -> Iterator[Finding | Clear
     if rule.finding:
         yield _finding(case, rule.finding, filled, rule.when)
     else:
-        yield Cleared(text=filled(rule.cleared), evidence=_named(case, rule))
+        yield Cleared(text=filled(rule.cleared), evidence=_named(case, rule.when))
 
 
 def _finding(case: Case, wanted: RuleFinding, filled: Callable[[str], str], when: str) -> Finding:
-    evidence = wanted.evidence or tuple(name for name in case.evidence if f"evidence.{name}" in when)
+    evidence = wanted.evidence or _named(case, when)
     return Finding(
         cause=wanted.cause,
         subject=_subject(case, filled(wanted.subject)),
@@ -177,8 +178,10 @@ def _context(case: Case, rule: Rule) -> dict[str, Any]:
     }
 
 
-def _named(case: Case, rule: Rule) -> tuple[str, ...]:
-    return tuple(name for name in case.evidence if f"evidence.{name}" in rule.when)
+def _named(case: Case, condition: str) -> tuple[str, ...]:
+    """The evidence that a condition names."""
+    names = set(_EVIDENCE.findall(condition))
+    return tuple(name for name in case.evidence if name in names)
 
 
 def _subject(case: Case, text: str) -> Subject:

@@ -40,3 +40,24 @@ def test_different_troubles_are_lines_of_their_own() -> None:
         evidence("e", status=EvidenceStatus.SKIPPED, summary="not asked"),
     )
     assert [line.text.partition(":")[0] for line in lines] == ["A", "B", "C", "secrets", "d"]
+
+
+def test_a_rule_that_clears_cites_the_evidence_that_it_names_and_no_other_whose_name_begins_alike() -> None:
+    rules = [{"when": "evidence.postgres_logs.status == 'empty'", "cleared": "the log"}]
+    runbook = RUNBOOK.model_validate({**RUNBOOK.model_dump(by_alias=True), "diagnose": rules})
+    items = (evidence("postgres_logs", status=EvidenceStatus.EMPTY), failed("postgres", "no answer"))
+    case = Case(Target(), (), NOW, NOW, {item.id: item for item in items})
+    (cleared,) = diagnose(case, runbook, Detectors({}, {})).cleared
+    assert cleared.evidence == ("postgres_logs",)
+
+
+def test_what_was_read_in_part_rules_nothing_out() -> None:
+    rules = [{"when": "evidence.logs.value == 0.0", "cleared": "no errors"}]
+    runbook = RUNBOOK.model_validate({**RUNBOOK.model_dump(by_alias=True), "diagnose": rules})
+    for item, count in (
+        (evidence("logs", value=0.0), 1),
+        (evidence("logs", value=0.0, truncated="40 more logs were not read"), 0),
+        (evidence("logs", value=0.0, gaps=(Gap(what="log of api", reason=Reason.TIMEOUT),)), 0),
+    ):
+        case = Case(Target(), (), NOW, NOW, {"logs": item})
+        assert len(diagnose(case, runbook, Detectors({}, {})).cleared) == count
