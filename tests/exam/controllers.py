@@ -36,9 +36,12 @@ class Deployment(Workload):
         made = self._replica_set(self.item, wanted, "2" if before else "1", self.born)
         ready, total = _ready(made), len(made)
         if before:
-            old = {"name": self.name, "image": before["image"], "port": self.item.get("port"), "state": "running"}
-            kept = {**self.item, "pods": (), "events": (), "pending": "", "status": {}, "init": (), **old}
-            former = Deployment(self.cluster, self.namespace, {**kept, "log": before.get("log", "")})
+            kept = ("name", "labels", "port", "env", "spec", "pod", "age")
+            shared: Raw = {key: self.item[key] for key in kept if key in self.item}
+            ran = {"image": before["image"], "log": before.get("log", ""), "state": "running"}
+            former = Deployment(
+                self.cluster, self.namespace, {**shared, **ran, "container": self.item.get("container", self.name)}
+            )
             count = before.get("replicas", self.replicas)
             ready += _ready(former._replica_set(former.item, count, "1", self.cluster.before(self.age)))
             total += count
@@ -203,7 +206,7 @@ class Job(Workload):
 
     def control(self) -> None:
         selected = {"batch.kubernetes.io/job-name": self.name, "job-name": self.name}
-        state, at = self.item["state"], stamp(self.since)
+        state, at = self.item.get("outcome", self.item["state"]), stamp(self.since)
         limit = self.item.get("changes", {}).get("spec", {}).get("backoffLimit", 6)
         status: Raw = {"startTime": self.cluster.at(self.age)}
         if state == "completed":
@@ -217,7 +220,7 @@ class Job(Workload):
             failed = [_holds(name, "BackoffLimitExceeded", message, at) for name in ("FailureTarget", "Failed")]
             status |= {"failed": self.replicas, "ready": 0, "conditions": failed}
         else:
-            status |= {"active": self.replicas, "ready": int(state == "running")}
+            status |= {"active": self.replicas, "ready": int(self.item["state"] == "running")}
         spec = {"parallelism": 1, "completions": 1, "backoffLimit": limit, "completionMode": "NonIndexed"}
         spec |= {"selector": {"matchLabels": selected}, "template": self.template_of(self.item), "suspend": False}
         self.keep(spec, status)

@@ -10,7 +10,8 @@ A container is described by `name`, `image`, `state` and what belongs to it:
     completed, failed             has ended: `exit`, `reason`, `message`
     none                          nothing is known of it yet
 
-`log` and `previous` are what it wrote (`writing.py`), `spec` is laid over its part of the pod's spec.
+`log` and `previous` are what it wrote (`writing.py`), over `writes` (50m) until now; `spec` is laid over its part of
+the pod's spec; `usage` is what the metrics server measured.
 """
 
 from collections.abc import Mapping, Sequence
@@ -46,10 +47,13 @@ class PodMaker:
         cluster = self.cluster
         uid = cluster.uid(f"Pod/{self.namespace}/{name}")
         number = int(cluster.digest(f"{self.namespace}/{name}")[:2], 16)
-        nodes = {item["metadata"]["name"]: place for place, item in enumerate(cluster.all("Node"))}
-        ip = f"10.244.{nodes.get(node, 1)}.{number}"
+        place = next((at for at, item in enumerate(cluster.all("Node")) if item["metadata"]["name"] == node), 1)
+        ip = f"10.244.{place}.{number}"
         words = {"POD": name, "UID": uid, "NODE": node, "NS": self.namespace, "IP": ip}
-        init = [self._status(item, born, since, words) for item in self.init]
+        init = [
+            {**status, "ready": "terminated" in status["state"] and not status["state"]["terminated"]["exitCode"]}
+            for status in (self._status(item, born, since, words) for item in self.init)
+        ]
         main = [self._status(item, born, since, words) for item in self.containers]
         spec = merged(cluster.filled(self.spec, words), {"nodeName": node} if node else {})
         pod = cluster.add(
@@ -63,14 +67,31 @@ class PodMaker:
                 **({"ownerReferences": [self.owner]} if self.owner else {}),
             },
             spec=spec,
-            status=merged(self._pod_status(spec, init, main, born, since, ip), cluster.filled(status, words)),
+            status=merged(self._pod_status(spec, init, main, born, since, place, ip), cluster.filled(status, words)),
         )
         for item in (*self.init, *self.containers):
             self._logs(item, name, born, since, words)
+        self._measure(name)
         return pod
 
+    def _measure(self, name: str) -> None:
+        """What the metrics server says of the containers that run."""
+        usage = [
+            {
+                "name": item["name"],
+                "usage": item.get("usage") or {"cpu": "11m", "memory": f"{80 + len(item['image'])}Mi"},
+            }
+            for item in self.containers
+            if item["state"] in UP
+        ]
+        if usage:
+            at = self.cluster.at("30s")
+            self.cluster.add(
+                "PodMetrics", name, self.namespace, age="30s", timestamp=at, window="15s", containers=usage
+            )
+
     def _pod_status(
-        self, spec: Raw, init: Sequence[Raw], main: Sequence[Raw], born: datetime, since: datetime, ip: str
+        self, spec: Raw, init: Sequence[Raw], main: Sequence[Raw], born: datetime, since: datetime, place: int, ip: str
     ) -> Raw:
         began, changed = stamp(born), stamp(since)
         if not spec.get("nodeName"):
@@ -98,7 +119,7 @@ class PodMaker:
         return {
             "phase": phase,
             "conditions": conditions,
-            "hostIP": "172.18.0.3",
+            "hostIP": f"172.18.0.{place + 2}",
             **({"podIP": ip, "podIPs": [{"ip": ip}]} if sandbox else {}),
             "startTime": began,
             "qosClass": _quality(spec),
@@ -128,7 +149,7 @@ class PodMaker:
             "name": item["name"],
             "image": item["image"],
             "imageID": f"{item['image'].partition(':')[0]}@sha256:{self.cluster.digest(item['image'])}" if ran else "",
-            "ready": state in ("running", "completed"),
+            "ready": state == "running",
             "started": state in UP,
             "restartCount": restarts,
             "state": now,

@@ -1,11 +1,11 @@
-"""What the controllers make of services: an address, and the endpoints behind it; and what the metrics server says."""
+"""What the controllers make of services: an address, and the endpoints behind it."""
 
 from tests.exam.cluster import Cluster
 from tests.exam.description import Raw
 
 
 def endpoints(cluster: Cluster) -> None:
-    """Endpoints and EndpointSlices of every service with a selector, and the usage of every pod that runs."""
+    """Endpoints and EndpointSlices of every service with a selector."""
     for number, service in enumerate(cluster.all("Service")):
         spec = service["spec"]
         spec.setdefault("type", "ClusterIP")
@@ -14,8 +14,6 @@ def endpoints(cluster: Cluster) -> None:
         service.setdefault("status", {"loadBalancer": {}})
         if spec.get("selector"):
             _endpoints_of(cluster, service)
-    for pod in cluster.all("Pod"):
-        _usage(cluster, pod)
 
 
 def _endpoints_of(cluster: Cluster, service: Raw) -> None:
@@ -77,19 +75,3 @@ def _address(pod: Raw) -> Raw:
     metadata = pod["metadata"]
     reference = {"kind": "Pod", "name": metadata["name"], "namespace": metadata["namespace"], "uid": metadata["uid"]}
     return {"ip": pod["status"]["podIP"], "nodeName": pod["spec"]["nodeName"], "targetRef": reference}
-
-
-def _usage(cluster: Cluster, pod: Raw) -> None:
-    metadata = pod["metadata"]
-    running = [item for item in pod["status"].get("containerStatuses", ()) if "running" in item["state"]]
-    usage = [
-        {
-            "name": item["name"],
-            "usage": {"cpu": f"{7 + len(item['name'])}m", "memory": f"{60 + 3 * len(item['image'])}Mi"},
-        }
-        for item in running
-    ]
-    if usage:
-        name, namespace = metadata["name"], metadata["namespace"]
-        at = cluster.at("30s")
-        cluster.add("PodMetrics", name, namespace, age="30s", timestamp=at, window="15s", containers=usage)

@@ -21,14 +21,15 @@ from datetime import datetime
 
 from tests.exam import events
 from tests.exam.cluster import Cluster, stamp
-from tests.exam.description import Raw, merged
+from tests.exam.description import Raw, ago, merged
 from tests.exam.pods import TOLERATIONS, PodMaker, part_of_spec
 
 WORKERS = ("worker-1", "worker-2", "worker-3")
-NEVER_STARTED = ("waiting", "none", "initializing", "failed", "completed")
+NEVER_STARTED = ("waiting", "none", "initializing")
+ENDED = ("failed", "completed")
 OF_CONTAINER = (
     *("image", "state", "exit", "reason", "message", "restarts", "ran", "ended", "log", "previous", "spec", "port"),
-    *("env", "writes", "pull"),
+    *("env", "writes", "pull", "usage"),
 )
 
 
@@ -42,8 +43,7 @@ class Workload:
         self.labels: Raw = item.get("labels") or {"app.kubernetes.io/name": self.name}
         self.age: str = item.get("age", "6d")
         self.since = cluster.before(item.get("since", "25m"))
-        fresh = item["state"] in NEVER_STARTED or "pending" in item
-        self.born = self.since if item.get("new", fresh) else cluster.before(self.age)
+        self.born = self._born(item, self.since)
         self.replicas: int = len(WORKERS) if self.kind == "DaemonSet" else item.get("replicas", 1)
 
     def place(self) -> None:
@@ -53,7 +53,10 @@ class Workload:
 
     def control(self) -> None:
         """Make its pods: a bare pod is its own."""
-        self.pod(self.name, 0, self.spec_of(self.item), None, {})
+        owner = self.item.get("owned")
+        uid = self.cluster.get(owner["kind"], self.namespace, owner["name"])["metadata"]["uid"] if owner else ""
+        reference = {**owner, "uid": uid, "controller": True, "blockOwnerDeletion": True} if owner else None
+        self.pod(self.name, 0, self.spec_of(self.item), reference, {})
 
     def _containers(self, item: Raw) -> list[Raw]:
         own = {key: item[key] for key in OF_CONTAINER if key in item}
@@ -87,10 +90,10 @@ class Workload:
         item = merged(self.item, different[number]) if number < len(different) else self.item
         node = "" if item.get("pending") or item.get("gated") else item.get("node", WORKERS[number % len(WORKERS)])
         since = self.cluster.before(item["since"]) if "since" in item else self.since
-        if item is self.item:
-            born = self.born
-        else:
-            born = since if item.get("new", item["state"] in NEVER_STARTED) else self.cluster.before(self.age)
+        born = self._born(item, since)
+        if item["image"] != self.item["image"]:
+            first, *others = spec["containers"]
+            spec = {**spec, "containers": [{**first, "image": item["image"]}, *others]}
         maker = PodMaker(
             cluster=self.cluster,
             namespace=self.namespace,
@@ -107,6 +110,12 @@ class Workload:
         if item.get("deleted"):
             pod["metadata"] |= {"deletionTimestamp": self.cluster.at(item["deleted"]), "deletionGracePeriodSeconds": 30}
         return pod
+
+    def _born(self, item: Raw, since: datetime) -> datetime:
+        """When a pod was made: one that never started when its trouble began, one that ended before it ran."""
+        if not item.get("new", item["state"] in (*NEVER_STARTED, *ENDED)):
+            return self.cluster.before(self.age)
+        return since - ago(str(item.get("ran", "4s"))) if item["state"] in ENDED else since
 
     def _scheduling(self, item: Raw, since: datetime) -> Raw:
         if not item.get("pending"):
