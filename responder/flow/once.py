@@ -12,9 +12,9 @@ from responder.flow.diagnose import diagnose
 from responder.flow.fold import fold
 from responder.flow.investigate import Investigator
 from responder.flow.match import assign
-from responder.flow.respond import concerned
 from responder.flow.rounds import ROUNDS, Rounds
-from responder.flow.target import aims
+from responder.flow.several import EvidenceOfTargets, Part, all_of, by_step, parts_of, together
+from responder.flow.target import TARGETS_AT_MOST, aims
 from responder.flow.watch import watched
 from responder.metrics import Metrics
 from responder.model.alert import Notification
@@ -23,7 +23,8 @@ from responder.model.evidence import Evidence
 from responder.model.finding import Diagnosis
 from responder.model.incident import Incident, Severity, TrackedAlert
 from responder.model.ledger import FoldRules, Ledger
-from responder.model.report import Investigation, InvestigationStatus, Report, full, headline
+from responder.model.report import Investigation, Report, full, headline
+from responder.model.runbook import Runbook
 from responder.plugins import Catalog
 from responder.probes import Inquiry, Probe
 from responder.runbooks.rulebook import Rulebook
@@ -64,17 +65,19 @@ class Once:
     async def again(self, report: Report, given: Mapping[str, Evidence] | None = None) -> Report:
         """The report with the conclusions of the rules as they are now, from the evidence that it has."""
         evidence = {item.id: item for item in report.evidence} | dict(given or {})
-        inquiry = Inquiry(
-            target=report.target,
-            alerts=concerned(report.alerts),
-            started_at=report.started_at,
-            now=report.investigation.finished_at or report.updated_at,
+        now = report.investigation.finished_at or report.updated_at
+        known = EvidenceOfTargets([aim.target for aim in report.aims] or [report.target])
+        named = aims(self.rulebook.get(report.runbook), report.alerts, self.cluster_labels)
+        parts = parts_of(named, known, report.alerts, report.started_at, now)
+        seen = [by_step(evidence, aim) for aim in report.aims] or [evidence]
+        answers = await all_of(
+            self._diagnose(report.runbook, part.inquiry, steps) for part, steps in zip(parts, seen, strict=True)
         )
-        diagnosis = await self._diagnose(report.runbook, inquiry, evidence)
+        diagnosis = together(answers, report.aims, named)
         return report.model_copy(
             update={
                 **{name: getattr(diagnosis, name) for name in Diagnosis.model_fields},
-                "headline": headline(report.title, Investigation().concluded(diagnosis, inquiry.now)),
+                "headline": headline(report.title, Investigation().concluded(diagnosis, now)),
                 "evidence": tuple(evidence.values()),
             }
         )
@@ -83,18 +86,25 @@ class Once:
         self, incident: Incident, tracked: Sequence[TrackedAlert], given: Mapping[str, Evidence] | None
     ) -> Report:
         runbook = self.rulebook.get(incident.runbook)
-        target = aims(runbook, tracked, self.cluster_labels)[0].target
-        begun = Investigation(status=InvestigationStatus.RUNNING, number=1, target=target, started_at=self.clock.now())
-        inquiry = Inquiry(
-            target=target, alerts=concerned(tracked), started_at=incident.started_at, now=self.clock.now()
-        )
+        named, now = aims(runbook, tracked, self.cluster_labels), self.clock.now()
+        targets = [aim.target for aim in named[:TARGETS_AT_MOST]]
+        seen = EvidenceOfTargets(targets)
+        parts = parts_of(named, seen, tracked, incident.started_at, now)
+        answers = await all_of(self._answer(runbook, part, given) for part in parts)
+        begun = Investigation(number=1, target=targets[0], aims=seen.aimed, started_at=now)
+        finished = begun.concluded(together(answers, seen.aimed, named), self.clock.now())
+        evidence = seen.everything(runbook.investigate)
+        return full(incident, finished, tracked, url="", runbook=runbook, evidence=evidence)
 
-        async def keep(_found: Evidence) -> None:
-            return
+    async def _answer(self, runbook: Runbook, part: Part, given: Mapping[str, Evidence] | None) -> Diagnosis:
+        async def keep(found: Evidence) -> None:
+            part.keep_as(found)
 
+        for known in (given or {}).values():
+            part.keep_as(known)
         investigator = Investigator(
-            inquiry=inquiry,
-            clients=self.clients(target.cluster),
+            inquiry=part.inquiry,
+            clients=self.clients(part.inquiry.target.cluster),
             probes=self.probes,
             clock=self.clock,
             metrics=self.metrics,
@@ -104,9 +114,8 @@ class Once:
         )
         watch = partial(watched, self.metrics)
         rounds = Rounds(investigator, runbook, self.detectors, watch, most=1 if given is not None else ROUNDS)
-        evidence, diagnosis = await rounds.run()
-        finished = begun.concluded(diagnosis, self.clock.now())
-        return full(incident, finished, tracked, url="", runbook=runbook, evidence=tuple(evidence.values()))
+        _, diagnosis = await rounds.run()
+        return diagnosis
 
     async def _diagnose(self, runbook: str, inquiry: Inquiry, evidence: Mapping[str, Evidence]) -> Diagnosis:
         case = Case(inquiry.target, inquiry.alerts, inquiry.started_at, inquiry.now, evidence)

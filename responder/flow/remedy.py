@@ -10,7 +10,7 @@ import structlog
 from responder.actions import Action
 from responder.errors import ConfigError, Permanent, Reason, Temporary
 from responder.flow.matter import Matter
-from responder.flow.respond import concerned
+from responder.flow.several import concerned
 from responder.flow.world import World
 from responder.model.action import ActionState, Preview
 from responder.model.labels import meant

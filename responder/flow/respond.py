@@ -11,17 +11,16 @@ from responder.errors import Permanent, Reason, Temporary
 from responder.flow.change import change
 from responder.flow.investigate import Investigator
 from responder.flow.matter import propose
-from responder.flow.rounds import Rounds
-from responder.flow.target import aims
+from responder.flow.rounds import Rounds, Show
+from responder.flow.several import EvidenceOfTargets, Part, all_of, parts_of, together
+from responder.flow.target import TARGETS_AT_MOST, aims
 from responder.flow.watch import INVESTIGATION, count_failure, watched
 from responder.flow.world import World
-from responder.model.alert import Alert, AlertStatus
 from responder.model.evidence import Evidence
 from responder.model.finding import Diagnosis
-from responder.model.incident import AlertState, Incident, TimelineEntry, TimelineKind, TrackedAlert
+from responder.model.incident import Incident, TimelineEntry, TimelineKind, TrackedAlert
 from responder.model.report import Investigation, InvestigationStatus
 from responder.model.runbook import Runbook
-from responder.probes import Inquiry
 from responder.store import incidents, investigations
 
 log = structlog.get_logger(__name__)
@@ -44,14 +43,9 @@ class Responder:
                 return
             incident, tracked, investigation, known = begun
             runbook = self._world.runbook(incident.runbook)
-            inquiry = Inquiry(
-                target=investigation.target,
-                alerts=concerned(tracked),
-                started_at=incident.started_at,
-                now=self._world.clock.now(),
-            )
+            seen = EvidenceOfTargets(investigation.targets, known)
             try:
-                diagnosis = await self._investigate(incident_id, runbook, investigation, inquiry, known)
+                diagnosis = await self._answer(incident, runbook, tracked, investigation, seen)
             except Temporary:
                 raise
             except Exception as error:
@@ -59,8 +53,9 @@ class Responder:
                 count_failure(self._world.metrics, INVESTIGATION)
                 await self._give_up(incident_id, investigation)
                 raise Permanent(f"the investigation failed: {error}", Reason.BUG) from error
+            finished = investigation.model_copy(update={"aims": seen.aimed})
             await self._world.database.write(
-                lambda connection: self._conclude(connection, incident_id, investigation, diagnosis)
+                lambda connection: self._conclude(connection, incident_id, finished, diagnosis)
             )
             self._count(incident, diagnosis)
 
@@ -77,43 +72,61 @@ class Responder:
         if latest is not None and latest.status is InvestigationStatus.RUNNING:
             found = investigations.evidence_of(connection, incident_id, latest.number)
             return incident, tracked, latest, [item for item in found if now - item.at < FRESH and item.answered]
-        runbook = self._world.runbook(incident.runbook)
+        named = aims(self._world.runbook(incident.runbook), tracked, self._world.settings.cluster_labels)
+        targets = [aim.target for aim in named[:TARGETS_AT_MOST]]
         begun = Investigation(
             status=InvestigationStatus.RUNNING,
             number=latest.number + 1 if latest else 1,
-            target=aims(runbook, tracked, self._world.settings.cluster_labels)[0].target,
+            target=targets[0],
+            aims=EvidenceOfTargets(targets).aimed,
             started_at=now,
             findings=latest.findings if latest else (),
         )
         investigations.save(connection, incident_id, begun)
         return incident, tracked, begun, []
 
-    async def _investigate(
-        self, incident_id: str, runbook: Runbook, begun: Investigation, inquiry: Inquiry, known: list[Evidence]
+    async def _answer(
+        self,
+        incident: Incident,
+        runbook: Runbook,
+        tracked: Sequence[TrackedAlert],
+        investigation: Investigation,
+        seen: EvidenceOfTargets,
     ) -> Diagnosis:
-        """Ask and conclude in rounds; what the first round concludes is shown while the others are asked."""
+        """Investigate each target; what their first rounds conclude is shown while the others are asked."""
+        named = aims(runbook, tracked, self._world.settings.cluster_labels)
+        parts = parts_of(named, seen, tracked, incident.started_at, self._world.clock.now())
+        so_far = [Diagnosis() for _ in parts]
+
+        async def show(part: Part, diagnosis: Diagnosis) -> None:
+            so_far[part.number] = diagnosis
+            shown = investigation.with_diagnosis(together(so_far, seen.aimed, named))
+            if shown.findings:
+                await self._world.database.write(lambda connection: self._show(connection, incident.id, shown))
+
+        answers = await all_of(
+            self._investigate(incident.id, runbook, investigation.number, part, partial(show, part)) for part in parts
+        )
+        return together(answers, seen.aimed, named)
+
+    async def _investigate(self, incident_id: str, runbook: Runbook, number: int, part: Part, show: Show) -> Diagnosis:
+        """Ask about one target and conclude, in rounds; `show` is awaited with what the first round concludes."""
         position = {step.id: place for place, step in enumerate(runbook.investigate)}
 
         async def keep(found: Evidence) -> None:
-            place = position.setdefault(found.id, len(position))
+            place, kept = position.setdefault(found.id, len(position)), part.keep_as(found)
             await self._world.database.write(
-                lambda connection: investigations.add_evidence(connection, incident_id, begun.number, place, found)
+                lambda connection: investigations.add_evidence(connection, incident_id, number, place, kept)
             )
 
-        async def show(diagnosis: Diagnosis) -> None:
-            if diagnosis.findings:
-                await self._world.database.write(
-                    lambda connection: self._show(connection, incident_id, begun.with_diagnosis(diagnosis))
-                )
-
         investigator = Investigator(
-            inquiry=inquiry,
-            clients=self._world.clients(inquiry.target.cluster),
+            inquiry=part.inquiry,
+            clients=self._world.clients(part.inquiry.target.cluster),
             probes=self._world.probes,
             clock=self._world.clock,
             metrics=self._world.metrics,
             keep=keep,
-            evidence={item.id: item for item in known},
+            evidence=part.known,
             variables=runbook.values,
         )
         watch = partial(watched, self._world.metrics)
@@ -160,22 +173,3 @@ class Responder:
             metrics.findings.labels(best.cause, best.confidence.value).inc()
         waited = (self._world.clock.now() - incident.opened_at).total_seconds()
         metrics.finding_seconds.observe(max(0.0, waited))
-
-
-def concerned(tracked: Sequence[TrackedAlert]) -> tuple[Alert, ...]:
-    """The alerts to investigate: those that are not over, or all if all are."""
-    open_ones = [alert for alert in tracked if alert.state is not AlertState.RESOLVED] or tracked
-    return tuple(
-        Alert(
-            key=alert.key,
-            fingerprint=alert.fingerprint,
-            status=AlertStatus.RESOLVED if alert.state is AlertState.RESOLVED else AlertStatus.FIRING,
-            labels=alert.labels,
-            annotations=alert.annotations,
-            starts_at=alert.starts_at,
-            starts_at_known=alert.starts_at_known,
-            ends_at=alert.ends_at,
-            generator_url=alert.generator_url,
-        )
-        for alert in open_ones
-    )

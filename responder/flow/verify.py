@@ -7,11 +7,13 @@ from sqlalchemy import Connection
 
 from responder.flow.change import change
 from responder.flow.investigate import Investigator
+from responder.flow.several import all_of, where
 from responder.flow.world import World
 from responder.model.evidence import Evidence
 from responder.model.incident import Incident, IncidentStatus, TimelineEntry, TimelineKind
 from responder.model.report import Check, Investigation, Verification
 from responder.model.runbook import Runbook, VerifyStep
+from responder.model.subject import Target
 from responder.probes import Inquiry
 from responder.runbooks.conditions import Condition, ConditionError
 from responder.store import incidents, investigations
@@ -43,22 +45,27 @@ class Verifier:
     async def check(
         self, runbook: Runbook, checks: Sequence[VerifyStep], incident: Incident, investigation: Investigation
     ) -> Verification:
-        """Make some of the runbook's checks now."""
-        seen = await self._ask(runbook, checks, incident, investigation)
-        return Verification(at=self._world.clock.now(), checks=tuple(_check(one, seen.get(one.step)) for one in checks))
+        """Make some of the runbook's checks now, of each target of the investigation."""
+        targets = investigation.targets
+        seen = await all_of(self._ask(runbook, checks, incident, target) for target in targets)
+        made = [
+            _worst([(target, _check(one, found.get(one.step))) for target, found in zip(targets, seen, strict=True)])
+            for one in checks
+        ]
+        return Verification(at=self._world.clock.now(), checks=tuple(made))
 
     async def _ask(
-        self, runbook: Runbook, checks: Sequence[VerifyStep], incident: Incident, investigation: Investigation
+        self, runbook: Runbook, checks: Sequence[VerifyStep], incident: Incident, target: Target
     ) -> dict[str, Evidence]:
         wanted = {step.step for step in checks if step.step}
         steps = tuple(
             step.model_copy(update={"needs": (), "when": ""}) for step in runbook.investigate if step.id in wanted
         )
         now = self._world.clock.now()
-        inquiry = Inquiry(target=investigation.target, alerts=(), started_at=incident.started_at, now=now)
+        inquiry = Inquiry(target=target, alerts=(), started_at=incident.started_at, now=now)
         investigator = Investigator(
             inquiry=inquiry,
-            clients=self._world.clients(investigation.target.cluster),
+            clients=self._world.clients(target.cluster),
             probes=self._world.probes,
             clock=self._world.clock,
             metrics=self._world.metrics,
@@ -91,6 +98,15 @@ class Verifier:
 
 async def _forget(_found: Evidence) -> None:
     """What a verification saw is in its checks."""
+
+
+def _worst(made: Sequence[tuple[Target, Check]]) -> Check:
+    """One check of several targets: what failed for one of them, else what could not be checked, else what passed."""
+    order = (False, None, True)
+    target, worst = min(made, key=lambda item: order.index(item[1].passed))
+    if len(made) == 1 or worst.passed or not worst.seen:
+        return worst
+    return worst.model_copy(update={"seen": f"{worst.seen} ({where(target)})"})
 
 
 def _check(step: VerifyStep, seen: Evidence | None) -> Check:

@@ -1,6 +1,6 @@
 """The incident as it is shown: one record that the page, the JSON API and every sink start from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -34,12 +34,20 @@ class InvestigationStatus(StrEnum):
     FAILED = "failed"
 
 
+class Aimed(Record):
+    """One of several targets of an incident, with the ids of its evidence by step."""
+
+    target: Target
+    evidence: Mapping[str, str] = Field(default_factory=dict)
+
+
 class Investigation(Record):
-    """One run of a runbook's steps for an incident."""
+    """One run of a runbook's steps for an incident. `aims` are its targets where its alerts name several."""
 
     status: InvestigationStatus = InvestigationStatus.PENDING
     number: int = 0
     target: Target = Field(default_factory=Target)
+    aims: tuple[Aimed, ...] = ()
     started_at: AwareDatetime | None = None
     finished_at: AwareDatetime | None = None
     findings: tuple[Finding, ...] = ()
@@ -51,6 +59,11 @@ class Investigation(Record):
     def with_diagnosis(self, diagnosis: Diagnosis) -> "Investigation":
         """The same, with this diagnosis; it may still go on."""
         return self.model_copy(update={name: getattr(diagnosis, name) for name in Diagnosis.model_fields})
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """Where it looks: the target, or each of several."""
+        return tuple(aim.target for aim in self.aims) or (self.target,)
 
     def concluded(self, diagnosis: Diagnosis, at: datetime) -> "Investigation":
         """The same, finished with this diagnosis."""
@@ -100,7 +113,8 @@ class Report(Record):
     """An incident with its alerts, findings and evidence; what `GET /api/v1/incidents/{id}` returns.
 
     `levels` of escalation were told, in order; `escalation` says who was told when, and who is next. `public` is the
-    newest update of the public status that was approved, else the newest draft; `updates` are all of them.
+    newest update of the public status that was approved, else the newest draft; `updates` are all of them. `aims` are
+    the targets where the alerts name several; `target` is the first.
     """
 
     id: str
@@ -112,6 +126,7 @@ class Report(Record):
     headline: str
     subject: Subject
     target: Target
+    aims: tuple[Aimed, ...] = ()
     opened_at: AwareDatetime
     started_at: AwareDatetime
     updated_at: AwareDatetime
@@ -201,6 +216,7 @@ def full(
         **_shared(incident, investigation, alerts),
         url=url,
         target=investigation.target,
+        aims=investigation.aims,
         acknowledged_at=incident.acknowledged_at,
         alerts_truncated=incident.alerts_truncated,
         cleared=investigation.cleared,

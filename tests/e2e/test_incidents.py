@@ -1,0 +1,67 @@
+"""Posted alerts become the right incidents, each looked into where its alerts say."""
+
+from typing import Any
+
+import pytest
+
+from tests.service import Starter, alert
+
+pytestmark = pytest.mark.integration
+
+BEHIND = {
+    "job": "kube-state-metrics",
+    "service": "ksm-kube-state-metrics",
+    "namespace": "monitoring",
+    "pod": "ksm-kube-state-metrics-6f8b9c7d5f-2xk4p",
+}
+
+
+def finished(number: int) -> Any:
+    return lambda incident: (
+        incident["investigation"]["status"] == "finished" and incident["investigation"]["number"] == number
+    )
+
+
+def investigated_in(namespace: str) -> Any:
+    return lambda incident: finished(1)(incident) and incident["subject"]["namespace"] == namespace
+
+
+async def test_namespaces_behind_kube_state_metrics_are_looked_into_one_by_one(start_service: Starter) -> None:
+    service = await start_service("crash_loop")
+    namespaces = ("kubechat-system", "ingress-nginx")
+    await service.post(*(alert(**BEHIND, exported_namespace=namespace) for namespace in namespaces))
+    for namespace in namespaces:
+        found = await service.incident(investigated_in(namespace))
+        assert found["target"]["namespace"] == namespace
+    assert len(await service.incidents()) == 2
+
+
+async def test_an_incident_about_two_namespaces_says_what_it_saw_of_each(start_service: Starter, tmp_path: Any) -> None:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "slow.yaml").write_text(
+        "{apiVersion: responder/v1, kind: Runbook, metadata: {name: slow, title: Slow}, match: ['alertname=Slow'],\n"
+        " group_by: [alertname], diagnose: [{use: all}], verify: [{step: workload, expect: value > 0.0}],\n"
+        " investigate: [{id: workload, title: The workload, probe: kubernetes.workload}]}\n",
+        encoding="utf-8",
+    )
+    service = await start_service("crash_loop", rules=[str(tmp_path / "rules")])
+    await service.post(
+        alert("Slow", deployment="audit-service"),
+        alert("Slow", namespace="ingress-nginx", deployment="ingress-nginx-controller"),
+    )
+    found = await service.incident(finished(1))
+    titles = {item["title"] for item in found["evidence"]}
+    assert "The workload (deployment/audit-service in kubechat-system)" in titles
+    assert "The workload (deployment/ingress-nginx-controller in ingress-nginx)" in titles
+    assert {aim["target"]["namespace"] for aim in found["aims"]} == {"kubechat-system", "ingress-nginx"}
+
+
+async def test_the_severity_follows_the_alerts_that_fire(start_service: Starter) -> None:
+    service = await start_service()
+    warning = alert("ReplicationLag", severity="warning")
+    critical = alert("ReplicationLag", severity="critical")
+    await service.post(warning, critical)
+    assert (await service.incident())["severity"] == "P1"
+    await service.post({**critical, "status": "resolved", "endsAt": warning["startsAt"]}, warning)
+    found = await service.incident(lambda one: one["severity"] == "P2")
+    assert "Lowered from P1 to P2" in str(found["timeline"])
