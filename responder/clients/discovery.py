@@ -46,8 +46,24 @@ WELL_KNOWN: Mapping[str, tuple[str, str, bool]] = {
     "rolebindings": ("rbac.authorization.k8s.io", "RoleBinding", True),
     "clusterroles": ("rbac.authorization.k8s.io", "ClusterRole", False),
     "clusterrolebindings": ("rbac.authorization.k8s.io", "ClusterRoleBinding", False),
+    "priorityclasses": ("scheduling.k8s.io", "PriorityClass", False),
+    "volumeattachments": ("storage.k8s.io", "VolumeAttachment", False),
+    "csidrivers": ("storage.k8s.io", "CSIDriver", False),
+    "apiservices": ("apiregistration.k8s.io", "APIService", False),
+    "validatingwebhookconfigurations": ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration", False),
+    "mutatingwebhookconfigurations": ("admissionregistration.k8s.io", "MutatingWebhookConfiguration", False),
+    "gateways": ("gateway.networking.k8s.io", "Gateway", True),
+    "httproutes": ("gateway.networking.k8s.io", "HTTPRoute", True),
+    "gatewayclasses": ("gateway.networking.k8s.io", "GatewayClass", False),
 }
-"""Group, kind and scope of the built-in resources: of these only the version has to be asked for."""
+"""Group, kind and scope of the usual resources: of these only the version has to be asked for."""
+
+
+def well_known(resource: str) -> tuple[str, str, bool] | None:
+    """Group, kind and scope of a resource as kubectl names it, if it is a usual one."""
+    name, _, group = resource.partition(".")
+    known = WELL_KNOWN.get(name)
+    return known if known is not None and group in ("", known[0]) else None
 
 
 NEWEST_FIRST: Mapping[str, tuple[str, ...]] = {"autoscaling": ("v2", "v2beta2", "v2beta1", "v1")}
@@ -63,6 +79,9 @@ USUAL: Mapping[str, tuple[str, ...]] = {
     "policy": ("v1",),
     "coordination.k8s.io": ("v1",),
     "rbac.authorization.k8s.io": ("v1",),
+    "scheduling.k8s.io": ("v1",),
+    "apiregistration.k8s.io": ("v1",),
+    "admissionregistration.k8s.io": ("v1",),
     "metrics.k8s.io": ("v1beta1",),
 }
 """Versions to try where discovery is denied: those of every server since 1.25."""
@@ -109,8 +128,8 @@ class Discovery:
     async def find(self, resource: str) -> Resource:
         """The resource; raises Permanent with Reason.NOT_FOUND where the server does not have it."""
         name, _, group = resource.partition(".")
-        known = WELL_KNOWN.get(name)
-        if known is None or group not in ("", known[0]):
+        known = well_known(resource)
+        if known is None:
             return await self._look_up(name, group)
         group, kind, namespaced = known
         if not group:

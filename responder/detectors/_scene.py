@@ -27,6 +27,10 @@ STALE = timedelta(minutes=15)
 """An alert fires minutes after its cause: rules wait and evaluate over windows."""
 
 
+FEW = 8
+"""Words of a line in which a plain word may be the name of a service."""
+
+
 @dataclass(frozen=True)
 class Complaint:
     """A failure that a container reports in its log, how often, and the evidence that holds it."""
@@ -117,6 +121,14 @@ class Scene:
             for group in log.groups
             if not self._over(by_name[log.pod], group.last) and (failed := failure(group.example))
         ]
+
+    def called(self, complaint: Complaint) -> Object | None:
+        """The service that a complaint is about: by its address, else by the only name of a service that it says."""
+        if complaint.failure.host:
+            return self.graph.service(complaint.failure.host)
+        words = set(re.findall(r"[a-z0-9][a-z0-9.-]*[a-z0-9]", complaint.failure.text.lower()))
+        named = [item for item in self.graph.services if item.name in words and ("-" in item.name or len(words) < FEW)]
+        return named[0] if len(named) == 1 else None
 
     def _over(self, pod: Pod, last: datetime | None) -> bool:
         """Whether a pod that is well said it last too long before the trouble began: programs complain while others

@@ -53,7 +53,7 @@ def _logged(case: Case) -> Iterator[Finding]:
     """Refusals that callers log in the API server's own words."""
     told: dict[str, dict[str, tuple[str, str]]] = defaultdict(dict)
     for evidence, log in case.scene.logs:
-        for text in [group.example for group in log.groups] or log.lines[-200:]:
+        for text in dict.fromkeys((*(group.example for group in log.groups), *log.lines)):
             if said := _FORBIDDEN.search(text[:4000]):
                 what = f"{said['what']}.{said['group']}" if said["group"] else said["what"]
                 where = f" in {said['namespace']}" if said["namespace"] else " in the whole cluster"

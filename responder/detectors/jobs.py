@@ -1,13 +1,14 @@
 """Jobs that failed, run too long or were never started."""
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from responder.detectors import Case
 from responder.detectors._writing import CERTAIN, LIKELY, POSSIBLE, because, found, plural, quote
 from responder.model.finding import Because, Cause, Cleared, Finding
+from responder.model.follow_up import FollowUp, objects
 from responder.model.jobs import CronJob, Job
-from responder.model.kubernetes import Container, Event, Object, Pod
+from responder.model.kubernetes import Container, Event, Object, Pod, mapping, time
 from responder.model.numbers import seconds
 
 _JOBS = "https://kubernetes.io/docs/concepts/workloads/controllers/job/"
@@ -57,11 +58,27 @@ SCHEDULE = _cause(
     "kubectl describe cronjob NAME: InvalidSchedule, UnparseableSchedule or UnknownTimeZone",
     "Write five fields (minute, hour, day, month, weekday) and a zone of the tz database", _CRONS,
 )  # fmt: skip
-CAUSES = (FAILED, LATE, WAITING, MISSED, SUSPENDED, SCHEDULE)
+HELD = _cause(
+    "job-suspended", "A job is suspended",
+    "Its spec says suspend: true: no pod of it runs, and it does not end, until somebody resumes it.",
+    "kubectl get job NAME -o jsonpath='{.spec.suspend}'",
+    "kubectl patch job NAME -p '{\"spec\":{\"suspend\":false}}', or have its queue admit it",
+)  # fmt: skip
+CAUSES = (FAILED, LATE, WAITING, MISSED, SUSPENDED, SCHEDULE, HELD)
 
+READS = ("jobs.batch", "cronjobs.batch", "pods")
 _LATELY = timedelta(minutes=30)
 _UNREADABLE = ("UnparseableSchedule", "InvalidSchedule", "UnknownTimeZone")
 _STUCK = ("ImagePullBackOff", "ErrImagePull", "InvalidImageName", "CreateContainerConfigError", "CreateContainerError")
+
+
+def follow_up(case: Case) -> Iterator[FollowUp]:
+    """The cron jobs with their jobs, where an alert names one or a job of theirs."""
+    kind = case.target.workload.partition("/")[0]
+    named = any(alert.labels.get(label) for alert in case.alerts for label in ("cronjob", "job_name"))
+    if case.target.namespace and (named or kind in ("job", "cronjob")):
+        for resource in READS:
+            yield objects(resource, "the alert is about a job", namespace=case.target.namespace)
 
 
 def detect(case: Case) -> Iterator[Finding | Cleared]:
@@ -106,7 +123,11 @@ def _newest(jobs: Sequence[Job]) -> list[Job]:
 def _of_job(case: Case, job: Job) -> Iterator[Finding]:
     pods = [pod for pod in case.scene.picture.pods(job.item.namespace) if pod.controller == ("Job", job.name)]
     subject = case.scene.responsible(job.item) if job.cron else job.item.subject
-    if job.failure == "DeadlineExceeded":
+    if job.item.spec.get("suspend") is True and not job.completed:
+        headline = f"job/{job.name} is suspended: it runs no pods until somebody resumes it"
+        reasons = [because("suspend: true", job.item)]
+        yield found(HELD, subject, CERTAIN, headline, reasons, since=_suspended_since(job))
+    elif job.failure == "DeadlineExceeded":
         limit = job.item.spec.get("activeDeadlineSeconds")
         bound = f" {seconds(float(limit))}" if isinstance(limit, int | float) else ""
         headline = f"job/{job.name} was ended: it took longer than its deadline{bound}"
@@ -130,6 +151,10 @@ def _of_job(case: Case, job: Job) -> Iterator[Finding]:
         pod, words = stuck
         headline = f"job/{job.name} has run for {seconds(job.age(case.now).total_seconds())} without a pod: {words}"
         yield found(WAITING, subject, LIKELY, headline, [because(f"{pod.name}: {words}", pod)], since=job.started)
+
+
+def _suspended_since(job: Job) -> datetime | None:
+    return time(mapping(job.item.conditions.get("Suspended")).get("lastTransitionTime"))
 
 
 def _words(job: Job) -> str:

@@ -1,7 +1,7 @@
 """All Kubernetes objects that an investigation saw, joined: who owns whom, what was said about whom."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from responder.model.evidence import KubernetesObjects
@@ -40,9 +40,18 @@ class Picture:
         """Whether all objects of the kind (in the namespace) were read."""
         return kind in self._complete or f"{kind}/{namespace}" in self._complete
 
+    @property
+    def kinds(self) -> Collection[str]:
+        """The kinds of which objects were seen."""
+        return self._by_kind.keys()
+
+    def was_read(self, kind: str) -> bool:
+        """Whether all objects of a kind were asked for, or one was seen."""
+        return bool(self._by_kind.get(kind)) or kind in self._complete
+
     def all(self, kind: str, namespace: str = "") -> Sequence[Object]:
         """The objects of a kind, of one namespace if given."""
-        return [item for item in self._by_kind[kind] if not namespace or item.namespace == namespace]
+        return [item for item in self._by_kind.get(kind, ()) if not namespace or item.namespace == namespace]
 
     def get(self, kind: str, namespace: str, name: str) -> Object | None:
         """One object, if it was seen."""
@@ -55,7 +64,7 @@ class Picture:
     @cached_property
     def _events(self) -> Mapping[tuple[str, str, str], Sequence[Event]]:
         events: dict[tuple[str, str, str], list[Event]] = defaultdict(list)
-        for item in self._by_kind["Event"]:
+        for item in self._by_kind.get("Event", ()):
             if isinstance(item, Event):
                 events[item.about].append(item)
         return events

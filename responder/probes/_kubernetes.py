@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from responder.clients import Kubernetes, Listing
-from responder.clients.discovery import WELL_KNOWN
+from responder.clients.discovery import well_known
 from responder.clients.objects import is_ours
 from responder.errors import Permanent, Reason, Temporary, Trouble
 from responder.model.evidence import Gap, KubernetesObjects
@@ -53,7 +53,7 @@ class Question:
         """What is complete when this was read, as `Kind/namespace`; empty where only a part is asked for."""
         if self.labels or self.fields:
             return ""
-        known = WELL_KNOWN.get(self.resource.partition(".")[0])
+        known = well_known(self.resource)
         return "" if known is None else f"{known[1]}/{self.namespace}" if self.namespace else known[1]
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 from pydantic import Field, field_validator
 
 from responder.clients import Clients
-from responder.clients.discovery import WELL_KNOWN
+from responder.clients.discovery import well_known
 from responder.errors import Permanent, Reason
 from responder.model.evidence import KubernetesObjects, Observation, Reproduction
 from responder.model.kubernetes import Object
@@ -75,7 +75,7 @@ class KubernetesObjectsOf(Probe):
 
     def _is_namespaced(self) -> bool:
         """Whether its objects are in namespaces; what is not known is asked for as if they were."""
-        known = WELL_KNOWN.get(self.resource.partition(".")[0])
+        known = well_known(self.resource)
         return known[2] if known else not self.cluster
 
     def _words(self, inquiry: Inquiry) -> str:

@@ -45,7 +45,7 @@ def told(seen: Case) -> list[tuple[str, str, Confidence]]:
     return [(item.cause, str(item.subject), item.confidence) for item in cases.findings(policies.detect, seen)]
 
 
-BLOCKED = ("network-policy-blocks-traffic", "deployment/mysql")
+BLOCKED = ("network-policy-blocks-traffic", "networkpolicy/guard")
 
 
 @pytest.mark.parametrize("spec", [CLOSED, WRONG_PORT])
@@ -67,8 +67,8 @@ def test_without_a_complaint_or_a_question_a_policy_is_nobodys_business() -> Non
 
 def test_egress_without_dns_is_named_for_who_cannot_resolve() -> None:
     found = told(case(DENY, log=UNKNOWN))
-    assert ("network-policy-blocks-dns", "deployment/orders", Confidence.LIKELY) in found
-    assert ("network-policy-blocks-dns", "deployment/mysql", Confidence.POSSIBLE) in found
+    assert ("network-policy-blocks-dns", "networkpolicy/guard", Confidence.LIKELY) in found
+    assert ("network-policy-blocks-dns", "networkpolicy/guard", Confidence.POSSIBLE) in found
     assert told(case(DENY, probe="kubernetes.namespace")) == []
 
 

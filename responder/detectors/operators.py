@@ -1,0 +1,125 @@
+"""Objects of any operator that own what fails, or are named by the alert: what their conditions say.
+
+Read generically by the conventions of Kubernetes' API ("typical status properties"), whatever the operator.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from responder.detectors import Case
+from responder.detectors._writing import CERTAIN, LIKELY, because, found, quote
+from responder.detectors.custom_resources import NOT_READY
+from responder.model.custom_resources import CustomResource
+from responder.model.finding import Cause, Cleared, Finding
+from responder.model.follow_up import FollowUp, objects
+from responder.model.kubernetes import Object, mappings
+
+GATEWAY_CLASS = Cause(
+    slug="gateway-class-missing",
+    title="A gateway's class does not exist, or no controller takes it up",
+    meaning="The Gateway names a GatewayClass that is not there or is not accepted: no controller serves it.",
+    confirm="kubectl get gatewayclass; kubectl describe gateway NAME",
+    fix="Correct gatewayClassName, or install the class's controller",
+    reference="https://gateway-api.sigs.k8s.io/api-types/gatewayclass/",
+)
+API_SERVICE = Cause(
+    slug="aggregated-api-unavailable",
+    title="An aggregated API does not answer",
+    meaning="The API server passes an API group on to a service that does not answer: everything that asks for the "
+    "group fails, autoscalers and the deletion of namespaces among it.",
+    confirm="kubectl get apiservice; kubectl describe apiservice NAME",
+    fix="Bring back the pods behind the service that the APIService names",
+    reference="https://kubernetes.io/docs/tasks/extend-kubernetes/configure-aggregation-layer/",
+)
+CAUSES = (GATEWAY_CLASS, API_SERVICE)
+
+GATEWAY_API = "gateway.networking.k8s.io"
+READS = (f"gateways.{GATEWAY_API}", f"httproutes.{GATEWAY_API}", f"gatewayclasses.{GATEWAY_API}")
+BUILT_IN = ("", "apps", "batch", "autoscaling", "policy", "extensions")
+"""API groups whose objects other detectors read."""
+OWNERS = 3
+"""Kinds of owners that are asked for."""
+
+
+def follow_up(case: Case) -> Iterator[FollowUp]:
+    """The custom resources that own what is there, and the gateways where nothing else explains the alert."""
+    seen: set[tuple[str, str]] = set()
+    for item in (*case.scene.graph.workloads, *case.scene.pods):
+        for owner in mappings(item.metadata.get("ownerReferences")):
+            group, kind = _group(str(owner.get("apiVersion"))), str(owner.get("kind"))
+            if group not in BUILT_IN and (group, kind) not in seen and len(seen) < OWNERS:
+                seen.add((group, kind))
+                resource = f"{_plural(kind)}.{group}"
+                yield objects(resource, f"{item.subject} is made by a {kind}", namespace=item.namespace)
+    if case.target.namespace and not case.findings:
+        for resource in READS[:2]:
+            yield objects(resource, "nothing seen so far explains the alert", namespace=case.target.namespace)
+    if case.picture.all("Gateway"):
+        yield objects(READS[2], "a gateway names a class", cluster=True)
+
+
+def detect(case: Case) -> Iterator[Finding | Cleared]:
+    for kind in sorted(case.picture.kinds):
+        for item in case.picture.all(kind):
+            if _group(str(item.raw.get("apiVersion"))) not in BUILT_IN and (finding := _failing(case, item)):
+                yield finding
+
+
+def _failing(case: Case, item: Object) -> Finding | None:
+    resource = CustomResource.of(item)
+    failing = resource.failing
+    if item.kind == "Gateway" and (missing := _class_missing(case, item)):
+        return missing
+    if failing is None:
+        return None
+    words = quote(f"{failing.reason} {failing.message}".strip())
+    suffering = [case.picture.responsible(owned) for owned in _owned(case, item)]
+    return found(
+        API_SERVICE if item.kind == "APIService" else NOT_READY,
+        item.subject,
+        CERTAIN if failing.message else LIKELY,
+        f"{item.subject} is not well: {failing.type} is {failing.status}{f' ({words})' if words else ''}",
+        [because(f"condition {failing.type}={failing.status}: {words}", item)],
+        suffering=suffering,
+        since=failing.since,
+        next_steps=[_describe(item)],
+    )
+
+
+def _class_missing(case: Case, gateway: Object) -> Finding | None:
+    name = str(gateway.spec.get("gatewayClassName") or "")
+    if not name or not case.picture.was_read("GatewayClass") or case.picture.get("GatewayClass", "", name):
+        return None
+    headline = f"{gateway.subject} is served by nobody: GatewayClass {name} does not exist"
+    reasons = [because(f"gatewayClassName: {name}; there is no such GatewayClass", gateway)]
+    return found(GATEWAY_CLASS, gateway.subject, CERTAIN, headline, reasons, next_steps=["kubectl get gatewayclass"])
+
+
+def _owned(case: Case, owner: Object) -> Sequence[Object]:
+    """The workloads and pods that an object made."""
+    everything = (*case.scene.graph.workloads, *case.scene.pods)
+    return [
+        item
+        for item in everything
+        if any(
+            (reference.get("kind"), reference.get("name")) == (owner.kind, owner.name)
+            for reference in mappings(item.metadata.get("ownerReferences"))
+        )
+    ]
+
+
+def _describe(item: Object) -> str:
+    resource = f"{_plural(item.kind)}.{_group(str(item.raw.get('apiVersion')))}"
+    inside = f"-n {item.namespace} " if item.namespace else ""
+    return f"kubectl {inside}describe {resource} {item.name}"
+
+
+def _group(version: str) -> str:
+    return version.rpartition("/")[0]
+
+
+def _plural(kind: str) -> str:
+    """A kind as its resource is named (apimachinery, `UnsafeGuessKindToResource`)."""
+    word = kind.lower()
+    if word.endswith("y"):
+        return f"{word[:-1]}ies"
+    return f"{word}es" if word.endswith("s") else f"{word}s"
