@@ -3,6 +3,7 @@
 Read generically by the conventions of Kubernetes' API ("typical status properties"), whatever the operator.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 
 from responder.detectors import Case
@@ -11,7 +12,7 @@ from responder.detectors.custom_resources import NOT_READY
 from responder.model.custom_resources import CustomResource
 from responder.model.finding import Cause, Cleared, Finding
 from responder.model.follow_up import FollowUp, objects
-from responder.model.kubernetes import Object, mappings
+from responder.model.kubernetes import Event, Object, mappings
 
 GATEWAY_CLASS = Cause(
     slug="gateway-class-missing",
@@ -33,7 +34,14 @@ API_SERVICE = Cause(
 CAUSES = (GATEWAY_CLASS, API_SERVICE)
 
 GATEWAY_API = "gateway.networking.k8s.io"
-READS = (f"gateways.{GATEWAY_API}", f"httproutes.{GATEWAY_API}", f"gatewayclasses.{GATEWAY_API}")
+API_SERVICES = "apiservices.apiregistration.k8s.io"
+READS = (f"gateways.{GATEWAY_API}", f"httproutes.{GATEWAY_API}", f"gatewayclasses.{GATEWAY_API}", API_SERVICES)
+_UNAVAILABLE = re.compile(
+    r"the server is currently unable to handle the request|unable to (?:fetch|get) metrics from"
+    r"|discovery failed for some|no metrics returned from|unable to retrieve the complete list of server APIs",
+    re.IGNORECASE,
+)
+"""What those say who ask an aggregated API that does not answer."""
 BUILT_IN = ("", "apps", "batch", "autoscaling", "policy", "extensions")
 """API groups whose objects other detectors read."""
 OWNERS = 3
@@ -41,7 +49,21 @@ OWNERS = 3
 
 
 def follow_up(case: Case) -> Iterator[FollowUp]:
-    """The custom resources that own what is there, and the gateways where nothing else explains the alert."""
+    """The objects that own what is there, gateways where nothing else explains the alert, APIs that do not answer."""
+    yield from _owners(case)
+    if case.target.namespace and not case.findings:
+        for resource in READS[:2]:
+            yield objects(resource, "nothing seen so far explains the alert", namespace=case.target.namespace)
+    if case.picture.all("Gateway"):
+        yield objects(READS[2], "a gateway names a class", cluster=True)
+    scalers = case.picture.all("HorizontalPodAutoscaler")
+    texts = [str(condition.get("message")) for item in scalers for condition in item.conditions.values()]
+    texts += [event.message for event in case.picture.all("Event") if isinstance(event, Event) and event.warning]
+    if any(_UNAVAILABLE.search(text) for text in texts):
+        yield objects(API_SERVICES, "an aggregated API does not answer", cluster=True)
+
+
+def _owners(case: Case) -> Iterator[FollowUp]:
     seen: set[tuple[str, str]] = set()
     for item in (*case.scene.graph.workloads, *case.scene.pods):
         for owner in mappings(item.metadata.get("ownerReferences")):
@@ -50,11 +72,6 @@ def follow_up(case: Case) -> Iterator[FollowUp]:
                 seen.add((group, kind))
                 resource = f"{_plural(kind)}.{group}"
                 yield objects(resource, f"{item.subject} is made by a {kind}", namespace=item.namespace)
-    if case.target.namespace and not case.findings:
-        for resource in READS[:2]:
-            yield objects(resource, "nothing seen so far explains the alert", namespace=case.target.namespace)
-    if case.picture.all("Gateway"):
-        yield objects(READS[2], "a gateway names a class", cluster=True)
 
 
 def detect(case: Case) -> Iterator[Finding | Cleared]:

@@ -137,7 +137,7 @@ def _blocked(case: Case, policies: Policies, call: Call) -> Iterator[Finding]:
         complaints = [
             item
             for item in _complaints(case, call.caller.subject)
-            if item.failure.kind in _DROPPED and case.scene.called(item) is call.service
+            if item.failure.kind in _DROPPED and _is_about(case, item, call)
         ]
         if not complaints and not _asking(case):
             continue
@@ -159,6 +159,15 @@ def _blocked(case: Case, policies: Policies, call: Call) -> Iterator[Finding]:
             next_steps=[f"kubectl -n {closing[0].item.namespace} describe networkpolicy {closing[0].item.name}"],
         )
         return
+
+
+def _is_about(case: Case, complaint: Complaint, call: Call) -> bool:
+    """Whether a complaint is about a call: it names the service, or no address and the caller calls nobody else."""
+    if called := case.scene.called(complaint):
+        return called is call.service
+    others = {address.host for workload in case.scene.graph.workloads if workload.subject == complaint.workload
+              for address in case.scene.graph.addresses(workload)}  # fmt: skip
+    return not complaint.failure.host and len(others) == 1
 
 
 def _callers(case: Case) -> Iterator[Party]:

@@ -1,5 +1,6 @@
 """Jobs: why they failed, and which did not run."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -159,3 +160,23 @@ def test_nothing_seen_concludes_nothing() -> None:
     denied = evidence("jobs", status=EvidenceStatus.DENIED, reason=Reason.FORBIDDEN, summary="no")
     assert list(jobs.detect(Case(Target(), (), NOW, NOW, {"jobs": denied}))) == []
     assert list(jobs.detect(case())) == []
+
+
+def test_a_suspended_job_says_so_and_since_when() -> None:
+    condition = {"type": "Suspended", "status": "True", "reason": "JobSuspended", "lastTransitionTime": ago(hours=2)}
+    held = job("import", cron="") | {"spec": {"suspend": True}, "status": {"conditions": [condition]}}
+    seen = replace(cases.case([held], namespace="shop"), target=aimed_at("job/import"))
+    (finding,) = cases.findings(jobs.detect, seen)
+    assert (finding.cause, str(finding.subject)) == ("job-suspended", "job/import")
+    assert finding.confidence is Confidence.CERTAIN
+    assert finding.since == NOW - timedelta(hours=2)
+
+
+def test_cron_jobs_are_asked_for_when_the_alert_is_about_one_and_only_then() -> None:
+    seen = replace(cases.case([]), target=aimed_at("cronjob/nightly"))
+    assert "cronjobs.batch" in [question.options["resource"] for question in jobs.follow_up(seen)]
+    assert not list(jobs.follow_up(cases.case([])))
+
+
+def aimed_at(workload: str) -> Target:
+    return Target(namespace="shop", workload=workload)

@@ -79,3 +79,32 @@ def test_no_policies_is_cleared_where_that_was_asked() -> None:
 
 def test_nothing_seen_concludes_nothing() -> None:
     assert list(policies.detect(Case(Target(), (), NOW, NOW, {}))) == []
+
+
+def test_policies_are_asked_for_where_somebody_waits_in_vain() -> None:
+    assert [item.options["resource"] for item in policies.follow_up(case(None, log=LOST))] == [policies.READS[0]]
+    assert not list(policies.follow_up(case(None, log="ERROR cannot parse the order")))
+
+
+def test_a_complaint_without_an_address_is_about_the_only_service_that_is_called() -> None:
+    assert told(case(CLOSED, probe="kubernetes.objects", log="ERROR wget: download timed out")) == [
+        (*BLOCKED, Confidence.LIKELY)
+    ]
+
+
+def test_a_pod_that_nobody_made_may_be_closed_too() -> None:
+    place = {"name": "client", "namespace": cases.NAMESPACE, "labels": {"app": "client"}}
+    pod = {
+        "kind": "Pod",
+        "metadata": place,
+        "spec": {"containers": [{"name": "server"}]},
+        "status": {"phase": "Running"},
+    }
+    policy = {"kind": "NetworkPolicy", "metadata": {"name": "guard", "namespace": cases.NAMESPACE}, "spec": DENY}
+    line = "ERROR lookup shop.example.com: no such host"
+    written = ContainerLog(
+        namespace=cases.NAMESPACE, pod="client", container="server", lines=(line,), groups=group([line])
+    )
+    seen = cases.case([pod, policy]).evidence | {"logs": evidence("logs", Logs(logs=(written,)))}
+    found = told(Case(Target(namespace=cases.NAMESPACE), (alert(),), NOW, NOW, seen))
+    assert found == [("network-policy-blocks-dns", "networkpolicy/guard", Confidence.LIKELY)]
