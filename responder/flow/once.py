@@ -12,7 +12,7 @@ from responder.flow.diagnose import diagnose
 from responder.flow.fold import fold
 from responder.flow.investigate import Investigator
 from responder.flow.match import assign
-from responder.flow.rounds import ROUNDS, Rounds
+from responder.flow.rounds import ROUNDS, Rounds, Show
 from responder.flow.several import EvidenceOfTargets, Part, all_of, by_step, parts_of, together
 from responder.flow.target import TARGETS_AT_MOST, aims
 from responder.flow.watch import watched
@@ -32,7 +32,10 @@ from responder.runbooks.rulebook import Rulebook
 
 @dataclass(frozen=True)
 class Once:
-    """Investigates as the service does, and keeps nothing. `clients` are those of a cluster, by name."""
+    """Investigates as the service does, and keeps nothing. `clients` are those of a cluster, by name.
+
+    `show` is awaited with what the first round concludes, where there are more.
+    """
 
     rulebook: Rulebook
     probes: Catalog[Probe]
@@ -42,6 +45,7 @@ class Once:
     metrics: Metrics
     severities: Mapping[str, Severity]
     cluster_labels: ClusterLabels = ONE_LABEL
+    show: Show | None = None
 
     async def answer(self, notification: Notification, given: Mapping[str, Evidence] | None = None) -> Sequence[Report]:
         """A report for each incident that the notification makes.
@@ -113,7 +117,8 @@ class Once:
             variables=runbook.values,
         )
         watch = partial(watched, self.metrics)
-        rounds = Rounds(investigator, runbook, self.detectors, watch, most=1 if given is not None else ROUNDS)
+        most = 1 if given is not None else ROUNDS
+        rounds = Rounds(investigator, runbook, self.detectors, watch, self.show, most)
         _, diagnosis = await rounds.run()
         return diagnosis
 

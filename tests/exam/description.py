@@ -36,7 +36,7 @@ GENERIC = (
     *("crash-loop", "job-failed", "pod-unschedulable", "recent-rollout", "recent-change", "process-ends"),
     *("image-pull-failed", "volume-mount-failed", "pod-creation-refused", "readiness-probe-failing"),
     *("liveness-probe-failing", "startup-probe-failing", "service-without-endpoints", "rollout-failed"),
-    *("ordered-update-blocked", "job-evidence-gone"),
+    *("ordered-update-blocked", "job-evidence-gone", "dependency-unavailable", "sandbox-creation-failed"),
 )
 """Causes that only say again what the alert said, unless a case accepts them."""
 

@@ -17,6 +17,7 @@ from responder.clients.snapshot import SnapshotKubernetes
 from responder.flow.once import Once
 from responder.intake.payload import parse
 from responder.model.evidence import Sample, Series
+from responder.model.finding import Diagnosis
 from responder.settings import Settings
 from tests.exam.build import build
 from tests.exam.description import Description, Raw
@@ -95,7 +96,12 @@ class Player:
         kubernetes = CountedKubernetes("", folder / "snapshot")
         prometheus = WrittenPrometheus(truth["prom"]) if truth.get("prom") else None
         clients = replace(self._once.clients(""), kubernetes_client=kubernetes, prometheus_client=prometheus)
-        once = replace(self._once, clients=lambda cluster: clients)
+        moments: list[float] = []
+
+        async def show(_diagnosis: Diagnosis) -> None:
+            moments.append(time.perf_counter())
+
+        once = replace(self._once, clients=lambda cluster: clients, show=show)
         body = json.dumps({"alerts": [json.loads((folder / "alert.json").read_text())]}).encode()
         notification = parse(body, id=1, received_at=datetime.now(UTC))
         used, begun = time.process_time(), time.perf_counter()
@@ -108,7 +114,7 @@ class Player:
             findings=findings,
             expected=truth.get("expected", ""),
             processor=processor,
-            first=took,
+            first=moments[0] - begun if moments else took,
             last=took,
             requests=kubernetes.requests,
             healthy=truth["nothing"],
