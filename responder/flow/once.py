@@ -34,7 +34,7 @@ from responder.runbooks.rulebook import Rulebook
 class Once:
     """Investigates as the service does, and keeps nothing. `clients` are those of a cluster, by name.
 
-    `show` is awaited with what the first round concludes, where there are more.
+    `show` is awaited with what the first round of a target concludes, where there are more.
     """
 
     rulebook: Rulebook
