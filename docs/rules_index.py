@@ -10,8 +10,8 @@ from responder.model.runbook import Runbook
 from responder.probes import Probe
 from responder.runbooks.documents import read
 from responder.runbooks.loading import load, shipped, shipped_rules
-from responder.runbooks.matchers import literal_names, parse
-from responder.runbooks.rulebook import Rulebook
+from responder.runbooks.matchers import literals, parse
+from responder.runbooks.rulebook import NAME, PLAIN_NAME, Rulebook
 
 BEGIN = "<!-- The index is generated from the rules by `make docs`. -->"
 END = "<!-- The end of the index. -->"
@@ -57,11 +57,11 @@ def _row(runbook: Runbook, place: str, fired: Sequence[str]) -> str:
 def _matched(runbook: Runbook) -> Iterator[str]:
     """The names that the matchers list, or the expression that names have to fit."""
     for matchers in map(parse, runbook.match):
-        names = literal_names(matchers)
+        names = literals(matchers, NAME)
         if names is not None:
             yield from names
         else:
-            yield from (matcher.value for matcher in matchers.matchers if matcher.name == "alertname")
+            yield from (matcher.value for matcher in matchers.matchers if matcher.name in (NAME, PLAIN_NAME))
 
 
 def _alerts(book: Rulebook) -> Mapping[str, Sequence[str]]:

@@ -14,8 +14,11 @@ from responder.cli._once import investigating
 from responder.cli.serve import ConfigOption
 from responder.errors import ConfigError
 from responder.runbooks.matchers import Matcher, parse
-from responder.runbooks.rulebook import LAST_RESORT, Rulebook
+from responder.runbooks.rulebook import LAST_RESORT, Rulebook, to_match
 from responder.settings import PrometheusSettings, Settings, load
+
+SOMEWHERE = {"namespace": "some-namespace"}
+"""What the series of nearly every rule bring, and the rule does not say."""
 
 
 @dataclass(frozen=True)
@@ -121,12 +124,13 @@ def cover(rules: Sequence[AlertRule], book: Rulebook) -> Coverage:
 
 
 def _answer(rule: AlertRule, book: Rulebook) -> Answer:
-    labels = {**rule.labels, "alertname": rule.alert}
+    known = to_match({**rule.labels, "alertname": rule.alert})
+    labels = {**SOMEWHERE, **known}
     best = book.match(labels).name
     others: list[Conditional] = []
     for runbook in book.runbooks.values():
         for matchers in map(parse, runbook.match):
-            open_ones = [item for item in matchers.matchers if _depends(item, labels)]
+            open_ones = [item for item in matchers.matchers if _depends(item, known, labels)]
             rest = [item for item in matchers.matchers if item not in open_ones]
             if open_ones and rest and all(item.matches(labels) for item in rest):
                 others.append(Conditional(runbook.name, ", ".join(map(str, open_ones))))
@@ -134,9 +138,9 @@ def _answer(rule: AlertRule, book: Rulebook) -> Answer:
     return Answer(rule, "" if default else best, tuple(dict.fromkeys(others)))
 
 
-def _depends(matcher: Matcher, labels: Mapping[str, str]) -> bool:
-    """Whether it asks for a label that only the series bring."""
-    return matcher.name not in labels and not matcher.matches(labels)
+def _depends(matcher: Matcher, known: Mapping[str, str], labels: Mapping[str, str]) -> bool:
+    """Whether it asks for a label that only the series bring, and for a value that they may not have."""
+    return matcher.name not in known and not matcher.matches(labels)
 
 
 def read_rules(file: Path) -> Iterator[AlertRule]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from responder.flow.target import templated
 from responder.model.alert import Alert
 from responder.model.clusters import ClusterLabels
 from responder.model.incident import Severity
@@ -10,6 +11,7 @@ from responder.model.ledger import Assignment
 from responder.model.runbook import Runbook
 from responder.runbooks.rulebook import Rulebook
 
+OF_TARGET = "target."
 SEVERITY_LABELS = ("priority", "severity")
 
 
@@ -17,22 +19,34 @@ def assign(alert: Alert, rulebook: Rulebook, severities: Mapping[str, Severity],
     """The alert's runbook, incident and severity. Pure.
 
     An incident is identified by its runbook, the labels that tell clusters apart and the runbook's grouping labels,
-    all as they are meant, not as they are spelled; `target.X` groups by what the labels say of the broken thing,
-    `target.workload` by its controller as far as a pod's name tells it. What a person opens is an incident of its own.
+    all as they are meant, not as they are spelled; `target.X` groups by where the runbook looks, `target.workload` by
+    the controller as far as a pod's name tells it. What a person opens is an incident of its own.
     """
     reading = Reading(alert.labels)
     labels = reading.meant | ({"alertname": alert.name} if alert.name else {})
     runbook = rulebook.get(alert.runbook) if alert.runbook else rulebook.match(labels)
-    target = reading.target(clusters.cluster(alert.labels)).model_dump() | {"workload": reading.owner}
-    group = dict(clusters.values(alert.labels))
-    for name in runbook.group_by:
-        value = target.get(name.removeprefix("target."), "") if name.startswith("target.") else labels.get(name, "")
-        if value:
-            group[name.removeprefix("target.")] = value
+    group = dict(clusters.values(alert.labels)) | _grouped(runbook, alert, reading, clusters, labels)
     identity = "|".join([runbook.name, *(f"{name}={value}" for name, value in sorted(group.items()))])
     if alert.runbook:
         identity = f"{identity}|{alert.key}"
     return Assignment(runbook, identity, group, reading.subject, _severity(alert, runbook, severities))
+
+
+def _grouped(
+    runbook: Runbook, alert: Alert, reading: Reading, clusters: ClusterLabels, labels: Mapping[str, str]
+) -> dict[str, str]:
+    """The values that the runbook groups by, without those that are empty."""
+    named: dict[str, str] = {}
+    if any(name.startswith(OF_TARGET) for name in runbook.group_by):
+        target = templated(runbook, reading.target(clusters.cluster(alert.labels)), alert)
+        named = target.model_dump() | ({} if runbook.target.workload else {"workload": reading.owner})
+    values = {
+        name.removeprefix(OF_TARGET): named.get(name.removeprefix(OF_TARGET), "")
+        if name.startswith(OF_TARGET)
+        else labels.get(name, "")
+        for name in runbook.group_by
+    }
+    return {name: value for name, value in values.items() if value}
 
 
 def _severity(alert: Alert, runbook: Runbook, severities: Mapping[str, Severity]) -> Severity:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from responder.errors import ConfigError
+from responder.model.alert import Alert
 from responder.model.clusters import ClusterLabels
 from responder.model.incident import AlertState, TrackedAlert
 from responder.model.labels import meant, owner_of, target_of
@@ -37,13 +38,13 @@ def aims(runbook: Runbook, tracked: Sequence[TrackedAlert], clusters: ClusterLab
     by_target: dict[Place, list[Aim]] = {}
     for alerts in by_labels.values():
         target = _common(target_of(alert.labels, clusters) for alert in alerts)
-        aim = Aim(_templated(runbook, target, alerts[0]), tuple(alerts))
+        aim = Aim(templated(runbook, target, alerts[0]), tuple(alerts))
         by_target.setdefault(_place(aim.target), []).append(aim)
     together = [
         Aim(_common(aim.target for aim in alike), tuple(alert for aim in alike for alert in aim.alerts))
         for alike in by_target.values()
     ]
-    return together or [Aim(_templated(runbook, Target(), None), ())]
+    return together or [Aim(templated(runbook, Target(), None), ())]
 
 
 def _place_of(labels: Mapping[str, str], clusters: ClusterLabels) -> Place:
@@ -68,7 +69,7 @@ def _common(targets: Iterable[Target]) -> Target:
     return Target(**shared)
 
 
-def _templated(runbook: Runbook, target: Target, alert: TrackedAlert | None) -> Target:
+def templated(runbook: Runbook, target: Target, alert: TrackedAlert | Alert | None) -> Target:
     """The target as the runbook has it; a template that gives no valid name leaves the field as the labels have it."""
     named = target.model_dump()
     labels, annotations = (meant(alert.labels), dict(alert.annotations)) if alert else ({}, {})

@@ -176,10 +176,15 @@ class _Reader:
         self._at = found.end() if found else self._at
 
 
-def literal_names(matchers: Matchers) -> Sequence[str] | None:
-    """The only alert names that can match, or None where they cannot be listed."""
+def plain(name: str) -> str:
+    """A name without case and separators: `databaseissues` for `DatabaseIssues` and `database_issues`."""
+    return "".join(letter for letter in name.lower() if letter.isalnum())
+
+
+def literals(matchers: Matchers, label: str) -> Sequence[str] | None:
+    """The only values of a label that can match, or None where they cannot be listed."""
     for matcher in matchers.matchers:
-        if matcher.name != "alertname":
+        if matcher.name != label:
             continue
         if matcher.operator == "=" and matcher.value:
             return [matcher.value]
@@ -190,10 +195,10 @@ def literal_names(matchers: Matchers) -> Sequence[str] | None:
     return None
 
 
-def literal_prefix(matchers: Matchers) -> str:
-    """What every alert name that can match begins with; empty where nothing is known."""
+def prefix(matchers: Matchers, label: str) -> str:
+    """What every value of a label that can match begins with; empty where nothing is known."""
     for matcher in matchers.matchers:
-        if matcher.name == "alertname" and matcher.operator == "=~" and "|" not in matcher.value:
+        if matcher.name == label and matcher.operator == "=~" and "|" not in matcher.value:
             found = re.match(r"[A-Za-z0-9_]+(?![A-Za-z0-9_?*+{])", matcher.value)
             if found:
                 return found[0]

@@ -1,12 +1,15 @@
 """The set of runbooks in use, and which of them answers an alert."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from responder.model.communication import StatusTemplates
 from responder.model.escalation import EscalationPolicy
 from responder.model.runbook import Runbook
-from responder.runbooks.matchers import Matchers, literal_names, literal_prefix, parse
+from responder.runbooks.matchers import Matchers, literals, parse, plain, prefix
+
+NAME, PLAIN_NAME = "alertname", "alertname_plain"
+"""The alert's name, and a label that every alert has for matching: the name without case and separators."""
 
 LAST_RESORT = Runbook.model_validate(
     {
@@ -50,31 +53,29 @@ class Rulebook:
             for matchers in map(parse, runbook.match)
         )
         self.default = next((claim.runbook for claim in reversed(claims) if not claim.matchers.matchers), LAST_RESORT)
-        self._by_name: dict[str, list[_Claim]] = {}
-        self._by_prefix: dict[str, list[_Claim]] = {}
+        self._by_value: dict[tuple[str, str], list[_Claim]] = {}
+        self._by_prefix: dict[tuple[str, str], list[_Claim]] = {}
         self._others: list[_Claim] = []
+        index = {"value": self._by_value, "prefix": self._by_prefix}
         for claim in claims:
-            names, prefix = literal_names(claim.matchers), literal_prefix(claim.matchers)
-            if names is not None:
-                for name in dict.fromkeys(names):
-                    self._by_name.setdefault(name, []).append(claim)
-            elif prefix:
-                self._by_prefix.setdefault(prefix, []).append(claim)
-            else:
+            places = _places(claim.matchers)
+            for where, key in places:
+                index[where].setdefault(key, []).append(claim)
+            if not places:
                 self._others.append(claim)
-        self._prefix_lengths = sorted({len(prefix) for prefix in self._by_prefix})
+        self._prefixes = sorted({(label, len(begin)) for label, begin in self._by_prefix})
 
     def match(self, labels: Mapping[str, str]) -> Runbook:
         """The runbook that answers an alert with these labels."""
-        name = labels.get("alertname", "")
-        lists = [self._by_name.get(name, ()), self._others]
-        lists += [self._by_prefix.get(name[:length], ()) for length in self._prefix_lengths if length <= len(name)]
+        named = to_match(labels)
+        lists = [self._others, *(self._by_value.get((label, named[label]), ()) for label in (NAME, PLAIN_NAME))]
+        lists += [self._by_prefix.get((label, named[label][:length]), ()) for label, length in self._prefixes]
         best: _Claim | None = None
         for claims in lists:
             for claim in claims:
                 if best is not None and not claim < best:
                     break
-                if claim.matchers.matches(labels):
+                if claim.matchers.matches(named):
                     best = claim
                     break
         return best.runbook if best else LAST_RESORT
@@ -82,3 +83,19 @@ class Rulebook:
     def get(self, name: str) -> Runbook:
         """The runbook of that name, or the default one where it is gone."""
         return self.runbooks.get(name, self.default)
+
+
+def to_match(labels: Mapping[str, str]) -> dict[str, str]:
+    """The labels of an alert as matchers of runbooks see them."""
+    name = labels.get(NAME, "")
+    return {**labels, NAME: name, PLAIN_NAME: plain(name)}
+
+
+def _places(matchers: Matchers) -> Sequence[tuple[str, tuple[str, str]]]:
+    """Where the index has a claim: under values of a name, or what they begin with; nowhere where neither is known."""
+    for label in (NAME, PLAIN_NAME):
+        if (values := literals(matchers, label)) is not None:
+            return [("value", (label, value)) for value in dict.fromkeys(values)]
+        if begin := prefix(matchers, label):
+            return [("prefix", (label, begin))]
+    return ()

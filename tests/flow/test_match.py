@@ -145,6 +145,55 @@ def test_a_cluster_is_named_by_its_labels_or_by_the_value_of_one(labels: dict[st
     assert ClusterLabels(("cluster", "environment"), known).cluster(labels) == cluster
 
 
+def runbook_of(name: str, **labels: str) -> str:
+    return incident_of({"alertname": name, **labels}).partition("|")[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "runbook"),
+    [
+        (("high", "response", "time"), "kubechat-high-response-time"),
+        (("pod", "crash", "loop"), "kubechat-pod-crash-loop"),
+        (("websocket", "failures"), "kubechat-websocket-failures"),
+        (("database", "issues"), "kubechat-database-issues"),
+        (("postgresql", "down"), "kubechat-database-issues"),
+        (("kubechat", "database", "issues"), "kubechat-database-issues"),
+        (("audit", "log", "ingestion", "failures"), "kubechat-audit-ingestion-failures"),
+        (("siem", "export", "failures"), "kubechat-siem-export-failures"),
+        (("command", "translation", "failures"), "kubechat-nlp-translation-failures"),
+        (("application", "wont", "load"), "kubechat-web-app-down"),
+        (("complete", "system", "failure"), "kubechat-disaster-recovery"),
+    ],
+)
+@pytest.mark.parametrize("namespace", [{}, {"namespace": "kubechat-system"}, {"namespace": "kubechat"}])
+def test_the_guides_names_reach_its_runbooks_in_any_spelling(
+    words: tuple[str, ...], runbook: str, namespace: dict[str, str]
+) -> None:
+    camel = "".join(word.capitalize() for word in words)
+    for name in (camel, "_".join(words), "-".join(words), " ".join(words), camel[0].lower() + camel[1:]):
+        assert runbook_of(name, **namespace) == runbook
+    assert runbook_of(camel.replace("Websocket", "WebSocket").replace("Postgresql", "PostgreSQL")) == runbook
+
+
+@pytest.mark.parametrize(
+    "name", ["DatabaseIssues", "PostgreSQLDown", "PodCrashLoop", "WebsocketFailures", "TargetDown"]
+)
+def test_alerts_of_other_namespaces_are_not_kubechats(name: str) -> None:
+    assert not runbook_of(name, namespace="shop").startswith("kubechat")
+    assert not runbook_of(name, **KSM, exported_namespace="shop").startswith("kubechat")
+
+
+@pytest.mark.parametrize("name", ["TargetDown", "HighCPUUsage", "KubePodCrashLooping", "CPUThrottlingHigh"])
+def test_common_names_without_a_namespace_are_not_kubechats(name: str) -> None:
+    assert not runbook_of(name).startswith("kubechat")
+
+
+def test_an_alert_without_a_namespace_joins_the_incident_of_the_runbooks_own() -> None:
+    assert incident_of({"alertname": "DatabaseIssues"}) == incident_of(
+        {"alertname": "KubeChatDatabaseDown", "namespace": "kubechat-system"}
+    )
+
+
 def tracked(name: str = "X", seconds: float = 0, **labels: str) -> TrackedAlert:
     everything = {"alertname": name, **labels}
     return TrackedAlert(
