@@ -23,7 +23,6 @@ from responder.clients import loki as loki_client
 from responder.clients import postgres as postgres_client
 from responder.clients import prometheus as prometheus_client
 from responder.clients import redis as redis_client
-from responder.clients.alertmanager import HttpAlertmanager
 from responder.clients.http import AioHttp
 from responder.clients.network import AsyncNetwork
 from responder.clock import Clock, SystemClock
@@ -88,7 +87,6 @@ class Outside:
     probes: Catalog[Probe]
     detectors: responder.detectors.Detectors
     rules: Rules
-    alertmanager: HttpAlertmanager | None = None
 
 
 @asynccontextmanager
@@ -100,9 +98,7 @@ async def outside(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIt
         stack.push_async_callback(http.close)
         network = AsyncNetwork(session, metrics, clock)
         stack.push_async_callback(network.close)
-        alertmanager = alertmanager_client.connect(settings.alertmanager, session, metrics, clock)
-        if alertmanager is not None:
-            stack.push_async_callback(alertmanager.close)
+        common = alertmanager_client.connect(settings.alertmanager, session, metrics, clock)
         probes = plugins.load(responder.probes, Probe, "probe", dotted=True)
         detectors = responder.detectors.load()
         metrics.expect(detectors=(*detectors.families, RULE, *probes.kinds, INVESTIGATION))
@@ -115,10 +111,11 @@ async def outside(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIt
         for name, given in wanted:
             cluster = kubernetes_client.connect(name, given.kubernetes, metrics, clock)
             numbers = prometheus_client.connect(name, given.prometheus, session, metrics, clock)
+            alertmanager = alertmanager_client.connect(given.alertmanager, session, metrics, clock) if name else common
             logs = loki_client.connect(name, given.loki, session, metrics, clock)
             databases = postgres_client.connect(given.postgres, metrics, clock)
             caches = redis_client.connect(given.redis, metrics, clock)
-            for client in (cluster, numbers, logs, *databases.values(), *caches.values()):
+            for client in (cluster, numbers, alertmanager, logs, *databases.values(), *caches.values()):
                 if client is not None:
                     stack.push_async_callback(client.close)
             clusters[name] = Clients(
@@ -131,9 +128,9 @@ async def outside(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIt
                 redis_servers=caches,
                 redis_dialer=dialer,
                 network_client=network,
-                alertmanager_client=alertmanager,
+                alertmanager_client=alertmanager or common,
             )
-        yield Outside(clusters, http, session, probes, detectors, rules, alertmanager)
+        yield Outside(clusters, http, session, probes, detectors, rules)
 
 
 def variables_of(settings: Settings) -> Variables:
@@ -215,7 +212,6 @@ async def world(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIter
                 http=found.http,
                 addresses=Addresses(settings.base_url, signer),
                 session=found.session,
-                alertmanager=found.alertmanager,
             )
         finally:
             await database.close()

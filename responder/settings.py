@@ -265,6 +265,8 @@ class Cluster(Section):
     """The cluster's API."""
     prometheus: PrometheusSettings = Field(default_factory=PrometheusSettings)
     """The cluster's Prometheus."""
+    alertmanager: AlertmanagerSettings = Field(default_factory=AlertmanagerSettings)
+    """The cluster's Alertmanager, which its incidents are reconciled with; empty: the common one."""
     loki: LokiSettings = Field(default_factory=LokiSettings)
     """The cluster's Loki."""
     postgres: tuple[PostgresSettings, ...] = ()
@@ -442,7 +444,7 @@ class Settings(BaseSettings):
     cluster_label: str | tuple[str, ...] = "cluster"
     """The label of an alert that names its cluster, or several that do together: `[cluster, environment, tenant]`."""
     alertmanager: AlertmanagerSettings = Field(default_factory=AlertmanagerSettings)
-    """To notice what webhooks leave out."""
+    """To notice what webhooks leave out; for clusters that have none of their own."""
     sinks: tuple[dict[str, Any], ...] = ({"name": "console", "kind": "log"},)
     """Where incidents are published: see [sinks](sinks.md)."""
     routes: tuple[Route, ...] = ()
@@ -481,12 +483,17 @@ class Settings(BaseSettings):
 
     @property
     def fold_rules(self) -> FoldRules:
-        """What folding needs to know."""
+        """What folding needs to know: of several Alertmanagers the slowest."""
         return FoldRules(
-            group_interval=self.alertmanager.group_interval,
-            repeat_interval=self.alertmanager.repeat_interval,
+            group_interval=max(known.group_interval for known in self.alertmanagers),
+            repeat_interval=max(known.repeat_interval for known in self.alertmanagers),
             reopen_window=self.incidents.reopen_window,
         )
+
+    @property
+    def alertmanagers(self) -> tuple[AlertmanagerSettings, ...]:
+        """The common one, whether it has an address or not, and those of clusters."""
+        return (self.alertmanager, *(known.alertmanager for known in self.clusters if known.alertmanager.url))
 
     @field_validator("listen")
     @classmethod

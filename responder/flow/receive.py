@@ -4,23 +4,24 @@ import asyncio
 import functools
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
 from sqlalchemy import Connection
 
-from responder.errors import ResponderError, Temporary, Trouble
+from responder.errors import ResponderError, Temporary
 from responder.flow import escalate, judge, openings, publish
 from responder.flow.announce import announce
+from responder.flow.batch import Batch, merged
 from responder.flow.escalate import Decision
 from responder.flow.fold import Assign, fold, wanted
 from responder.flow.match import assign
 from responder.flow.reconcile import reconcile
+from responder.flow.senders import answers
 from responder.flow.world import World
-from responder.model.alert import Alert, AlertStatus, Notification
+from responder.model.alert import Alert, Notification
 from responder.model.incident import AlertState, IncidentStatus, TrackedAlert
 from responder.model.ledger import Assignment, Changes, Ledger
 from responder.store import incidents, jobs, notifications
@@ -129,7 +130,7 @@ class Receiver:
     async def _reconcile(self) -> datetime:
         ledger = await self._world.database.read(incidents.open_ledger)
         now = self._world.clock.now()
-        told = await self._ask_alertmanager() if ledger.alerts or ledger.hearts else None
+        told = await answers(self._world, ledger)
         rules = self._world.settings.fold_rules
         reconciled = await asyncio.to_thread(reconcile, ledger, told, self._assign, rules, now)
         changes, escalations = escalate.planned(self._world, reconciled, ledger, now)
@@ -151,15 +152,6 @@ class Receiver:
         while len(self._members) > 1 and sum(map(len, self._members.values())) > KEPT_IN_MEMORY:
             self._members.popitem(last=False)
 
-    async def _ask_alertmanager(self) -> Sequence[Mapping[str, Any]] | None:
-        if self._world.alertmanager is None:
-            return None
-        try:
-            return await self._world.alertmanager.alerts()
-        except Trouble as trouble:
-            log.warning("receive.alertmanager_unreachable", error=str(trouble))
-            return None
-
     def _fold(self, stored: Sequence[Stored]) -> _Folded:
         """Read what is concerned and fold every delivery; runs in a thread."""
         parsed: list[Notification] = []
@@ -178,9 +170,9 @@ class Receiver:
             return known[alert.key]
 
         read = self._world.database.read_now(lambda connection: self._ledger(connection, parsed, assign_once))
-        batch = _Batch(read)
+        batch = Batch(read)
         rules = self._world.settings.fold_rules
-        for notification in _merged(parsed):
+        for notification in merged(parsed):
             batch.add(fold(batch.ledger, notification, assign_once, rules, notification.received_at))
         changes, escalations = escalate.planned(self._world, batch.changes(), read, self._world.clock.now())
         return _Folded(tuple(delivery.id for delivery in stored), changes, read, unusable, escalations)
@@ -236,7 +228,8 @@ class Receiver:
         moments += [
             alert.last_seen + rules.overdue for alert in ledger.alerts.values() if alert.state is AlertState.FIRING
         ]
-        every = self._world.settings.alertmanager.reconcile_every if self._world.alertmanager else LOOK_AGAIN
+        known = [one.reconcile_every for one in self._world.settings.alertmanagers if one.url]
+        every = min(known, default=LOOK_AGAIN)
         soonest = min([*moments, now + every])
         return max(soonest, now + ASK_SOON)
 
@@ -258,66 +251,3 @@ class Receiver:
                 metrics.incidents_resolved.labels(*labels).inc()
                 lasted = incident.lasted(incident.updated_at)
                 metrics.resolution_seconds.labels(incident.severity.value).observe(lasted)
-
-
-class _Batch:
-    """Several folds as one change: of each thing the later state."""
-
-    def __init__(self, read: Ledger) -> None:
-        self._incidents, self._alerts, self._hearts = dict(read.incidents), dict(read.alerts), dict(read.hearts)
-        self.ledger = Ledger(self._incidents, self._alerts, self._hearts)
-        self._parts: list[Changes] = []
-
-    def add(self, changes: Changes) -> None:
-        """Advance the ledger by the changes."""
-        self._parts.append(changes)
-        self._incidents.update((incident.id, incident) for incident in changes.incidents)
-        self._alerts.update(((alert.incident_id, alert.key), alert) for alert in changes.alerts)
-        self._hearts.update((heart.key, heart) for heart in changes.hearts)
-
-    def changes(self) -> Changes:
-        """All changes together."""
-        parts = self._parts
-        alerts = dict.fromkeys((alert.incident_id, alert.key) for part in parts for alert in part.alerts)
-        return Changes(
-            incidents=tuple(self._incidents[key] for key in dict.fromkeys(i.id for p in parts for i in p.incidents)),
-            alerts=tuple(self._alerts[key] for key in alerts),
-            hearts=tuple(self._hearts[key] for key in dict.fromkeys(h.key for p in parts for h in p.hearts)),
-            timeline=tuple(entry for part in parts for entry in part.timeline),
-            investigate=tuple(dict.fromkeys(name for part in parts for name in part.investigate)),
-            verify=tuple(dict.fromkeys(name for part in parts for name in part.verify)),
-            reconcile=any(part.reconcile for part in parts),
-            due=tuple(due for part in parts for due in part.due),
-        )
-
-
-def _merged(notifications: Sequence[Notification]) -> Iterator[Notification]:
-    """The notifications of a storm as few: in a row, with nothing but firing alerts, each of another key.
-
-    Folding them one by one comes to the same, but every fold looks at all alerts of the incident.
-    """
-    waiting: list[Notification] = []
-    keys: set[str] = set()
-    for notification in notifications:
-        own = {alert.key for alert in notification.alerts}
-        alike = not waiting or notification.receiver == waiting[0].receiver
-        if alike and not keys & own and _only_firing(notification):
-            waiting.append(notification)
-            keys |= own
-            continue
-        yield from _as_one(waiting)
-        waiting, keys = ([notification], own) if _only_firing(notification) else ([], set())
-        if not waiting:
-            yield notification
-    yield from _as_one(waiting)
-
-
-def _only_firing(notification: Notification) -> bool:
-    firing = all(alert.status is AlertStatus.FIRING for alert in notification.alerts)
-    return firing and notification.status is not AlertStatus.RESOLVED and not notification.alerts_truncated
-
-
-def _as_one(notifications: Sequence[Notification]) -> Iterator[Notification]:
-    if notifications:
-        alerts = tuple(alert for notification in notifications for alert in notification.alerts)
-        yield notifications[0].model_copy(update={"alerts": alerts})

@@ -20,29 +20,36 @@ from responder.model.ledger import Changes, FoldRules, Ledger
 Told = Mapping[str, Any]
 
 
+class Answer:
+    """What one Alertmanager says: the alerts of `GET /api/v2/alerts`."""
+
+    def __init__(self, alerts: Sequence[Told]) -> None:
+        self.alerts = alerts
+        self.by_fingerprint = {str(alert.get("fingerprint", "")): alert for alert in alerts}
+
+
 def reconcile(
-    ledger: Ledger, api_alerts: Sequence[Told] | None, assign: Assign, rules: FoldRules, now: datetime
+    ledger: Ledger, answers: Mapping[str, Answer], assign: Assign, rules: FoldRules, now: datetime
 ) -> Changes:
-    """What changes by the alerts of `GET /api/v2/alerts`, or by the clock alone where None.
+    """What changes by what the Alertmanager of each incident says (by incident), by the clock alone without an answer.
 
     The ledger holds all incidents that are open or have a held alert, the latest of their identities and of
     those of the hearts, and all hearts.
     """
     book = Bookkeeping(ledger, rules, now)
-    told = {str(alert.get("fingerprint", "")): alert for alert in api_alerts or ()}
     for heart in book.hearts:
         heartbeat.check(book, heart, assign(heartbeat.as_alert(heart)))
     for alert in book.alerts:
         if alert.state is AlertState.RESOLVED or alert.by_hand or heartbeat.is_silence(alert.key):
             continue
-        if api_alerts is not None and (present := _present(alert, told)) is not None:
+        answer = answers.get(alert.incident_id)
+        if answer is not None and (present := _present(alert, answer.by_fingerprint)) is not None:
             _is_told(book, alert, present, assign)
-        elif api_alerts is not None and alert.fingerprint == fingerprint(alert.labels):
+        elif answer is not None and alert.fingerprint == fingerprint(alert.labels):
             _is_absent(book, alert)
         else:
             _by_the_clock(book, alert, assign)
-    if api_alerts is not None:
-        _complete(book, ledger, api_alerts, assign)
+    _complete(book, ledger, answers, assign)
     return book.changes()
 
 
@@ -126,24 +133,22 @@ def _release(book: Bookkeeping, alert: TrackedAlert, assign: Assign, said: str) 
         book.join(again, assign(again), AlertState.FIRING)
 
 
-def _complete(book: Bookkeeping, ledger: Ledger, api_alerts: Sequence[Told], assign: Assign) -> None:
+def _complete(book: Bookkeeping, ledger: Ledger, answers: Mapping[str, Answer], assign: Assign) -> None:
     """Add the alerts that truncated notifications left out."""
-    truncated = {
-        incident.identity: incident.id
-        for incident in ledger.incidents.values()
-        if incident.alerts_truncated and incident.open
-    }
-    if not truncated:
-        return
-    for told in api_alerts:
-        alert = _read(told)
-        if alert is None or _suppressed(told) or book.tracked(alert.key) is not None:
-            continue
-        assignment = assign(alert)
-        if assignment.identity in truncated:
-            book.join(alert, assignment, AlertState.FIRING)
-    for incident_id in truncated.values():
-        book.set_truncated(incident_id, 0)
+    truncated: dict[Answer, dict[str, str]] = {}
+    for incident in ledger.incidents.values():
+        if incident.alerts_truncated and incident.open and (answer := answers.get(incident.id)) is not None:
+            truncated.setdefault(answer, {})[incident.identity] = incident.id
+    for answer, identities in truncated.items():
+        for told in answer.alerts:
+            alert = _read(told)
+            if alert is None or _suppressed(told) or book.tracked(alert.key) is not None:
+                continue
+            assignment = assign(alert)
+            if assignment.identity in identities:
+                book.join(alert, assignment, AlertState.FIRING)
+        for incident_id in identities.values():
+            book.set_truncated(incident_id, 0)
 
 
 def _present(alert: TrackedAlert, told: Mapping[str, Told]) -> Told | None:

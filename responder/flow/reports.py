@@ -124,7 +124,7 @@ class Reports:
         report = await self.get(id)
         if report is None:
             return None
-        alertmanager = self._world.alertmanager
+        alertmanager = self._world.alertmanager(report.target.cluster)
         if alertmanager is None:
             raise Permanent("no Alertmanager is configured: set alertmanager.url", Reason.NOT_CONFIGURED)
         selections = silence.selections(report)

@@ -37,11 +37,23 @@ class World:
     http: Http
     addresses: Addresses
     session: aiohttp.ClientSession
-    alertmanager: Alertmanager | None = None
 
     def clients(self, cluster: str) -> Clients:
         """The clients of a cluster; of one that is not configured every question says so."""
         return of_cluster(self.clusters, cluster, self.http)
+
+    def alertmanager(self, cluster: str) -> Alertmanager | None:
+        """The Alertmanager that sends a cluster's alerts: its own, else the common one."""
+        return self.clusters.get(cluster, self.clusters[""]).alertmanager_client
+
+    @property
+    def alertmanagers(self) -> Mapping[str, Alertmanager]:
+        """Every Alertmanager once, by the first cluster that it serves."""
+        found: dict[str, Alertmanager] = {}
+        for cluster, clients in self.clusters.items():
+            if clients.alertmanager_client is not None and clients.alertmanager_client not in found.values():
+                found[cluster] = clients.alertmanager_client
+        return found
 
     def runbook(self, name: str) -> Runbook:
         """The runbook of that name, or the default one if it is gone since."""

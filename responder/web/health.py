@@ -95,8 +95,9 @@ def _asks(world: World) -> Iterator[tuple[str, Ask]]:
             yield f"PostgreSQL{named}{f' {name}' if name else ''}", lambda asked=server: _version(asked)  # type: ignore[misc]
         for name, cache in clients.redis_servers.items():
             yield f"Redis{named}{f' {name}' if name else ''}", _silently(lambda asked=cache: asked.ask("PING"))  # type: ignore[misc]
-    if (alertmanager := world.alertmanager) is not None:
-        yield "Alertmanager", _silently(lambda: alertmanager.alerts('alertname=""'))
+    for cluster, alertmanager in world.alertmanagers.items():
+        named = f" {cluster}" if cluster else ""
+        yield f"Alertmanager{named}", _silently(lambda asked=alertmanager: asked.alerts('alertname=""'))  # type: ignore[misc]
 
 
 async def _version(server: Postgres) -> str:

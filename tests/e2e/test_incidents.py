@@ -1,9 +1,16 @@
 """Posted alerts become the right incidents, each looked into where its alerts say."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
+from responder.model.labels import fingerprint
+from tests.clock import TurnedClock
 from tests.service import Starter, alert
 
 pytestmark = pytest.mark.integration
@@ -65,3 +72,46 @@ async def test_the_severity_follows_the_alerts_that_fire(start_service: Starter)
     await service.post({**critical, "status": "resolved", "endsAt": warning["startsAt"]}, warning)
     found = await service.incident(lambda one: one["severity"] == "P2")
     assert "Lowered from P1 to P2" in str(found["timeline"])
+
+
+@asynccontextmanager
+async def alertmanager(*known: dict[str, Any]) -> AsyncIterator[str]:
+    """What speaks Alertmanager's API and knows these alerts; yields its address."""
+
+    async def alerts(_request: web.Request) -> web.Response:
+        return web.json_response(known)
+
+    async def status(_request: web.Request) -> web.Response:
+        return web.json_response({"uptime": "2020-01-01T00:00:00Z"})
+
+    application = web.Application()
+    application.add_routes([web.get("/api/v2/alerts", alerts), web.get("/api/v2/status", status)])
+    server = TestServer(application)
+    await server.start_server()
+    try:
+        yield str(server.make_url("")).rstrip("/")
+    finally:
+        await server.close()
+
+
+async def test_each_cluster_is_reconciled_with_its_own_alertmanager(start_service: Starter) -> None:
+    clock = TurnedClock()
+    here, there = alert(cluster="main", environment="prod"), alert(cluster="main", environment="staging")
+    known = {**here, "fingerprint": fingerprint(here["labels"]), "status": {"state": "active"}}
+    async with alertmanager(known) as prod, alertmanager() as staging:
+        service = await start_service(
+            clock=clock,
+            cluster_label=["cluster", "environment"],
+            clusters=[
+                {"name": name, "labels": {"environment": name}, "alertmanager": {"url": url, "reconcile_every": "1s"}}
+                for name, url in (("prod", prod), ("staging", staging))
+            ],
+        )
+        await service.post(here, there)
+        for name in ("prod", "staging"):
+            await service.incident(lambda one, place=name: finished(1)(one) and place in str(one["alerts"]))  # type: ignore[misc]
+        clock.turn(timedelta(minutes=2))
+        over = await service.incident(lambda incident: incident["status"] == "resolved")
+        assert over["target"]["cluster"] == "staging"
+        assert "Gone from Alertmanager" in str(over["timeline"])
+        assert [one["status"] for one in await service.incidents()].count("firing") == 1

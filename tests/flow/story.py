@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from responder.flow.fold import fold
-from responder.flow.reconcile import reconcile
+from responder.flow.reconcile import Answer, reconcile
 from responder.model.alert import Alert, AlertStatus, Notification
 from responder.model.incident import AlertState, Incident, Severity, TrackedAlert
 from responder.model.labels import fingerprint, subject_of
@@ -110,7 +110,8 @@ class Story:
 
     def reconcile(self, at: float, api: Sequence[Mapping[str, Any]] | None = None) -> Changes:
         """Compare with the API, or with the clock alone."""
-        return self._keep(reconcile(self.ledger, api, assign, self.rules, NOW + timedelta(seconds=at)))
+        answers = {} if api is None else dict.fromkeys(self.ledger.incidents, Answer(api))
+        return self._keep(reconcile(self.ledger, answers, assign, self.rules, NOW + timedelta(seconds=at)))
 
     @property
     def incidents(self) -> Sequence[Incident]:
