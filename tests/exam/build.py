@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.exam import events, surroundings
 from tests.exam.alerts import alert_of, pods_of
 from tests.exam.cluster import UNSCOPED, VERSIONS, Cluster, plural, stamp
-from tests.exam.controllers import place
+from tests.exam.controllers import deploy
 from tests.exam.description import HALVES, Description, Raw, descriptions
 from tests.exam.services import endpoints
 
@@ -42,12 +42,14 @@ def populated(case: Description, now: datetime) -> Cluster:
     for item in case.objects:
         _manifest(cluster, case, item)
     for item in case.workloads:
-        place(cluster, item.get("namespace", case.namespace), item)
+        deploy(cluster, item.get("namespace", case.namespace), item)
     surroundings.bystanders(cluster, case)
     for change in case.patches:
         cluster.patch(cluster.filled(change))
-    for said in case.events:
-        events.tell(cluster, _named(cluster, case, said), said, {"NODE": said.get("node", ""), "NS": case.namespace})
+    for event in case.events:
+        events.record(
+            cluster, _named(cluster, case, event), event, {"NODE": event.get("node", ""), "NS": case.namespace}
+        )
     surroundings.noise(cluster)
     endpoints(cluster)
     return cluster
@@ -83,9 +85,9 @@ def _define(cluster: Cluster, kind: str, version: str) -> None:
     cluster.add("CustomResourceDefinition", f"{plural(kind)}.{group}", spec=spec, status=status)
 
 
-def _named(cluster: Cluster, case: Description, said: Raw) -> Raw:
-    kind, _, name = said["about"].partition("/")
-    namespace = "" if kind in UNSCOPED else said.get("namespace", case.namespace)
+def _named(cluster: Cluster, case: Description, event: Raw) -> Raw:
+    kind, _, name = event["about"].partition("/")
+    namespace = "" if kind in UNSCOPED else event.get("namespace", case.namespace)
     if kind != "Pod":
         return cluster.get(kind, namespace, name)
     pods = (item for item in cluster.all("Pod") if item["metadata"]["namespace"] == namespace)

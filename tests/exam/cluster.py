@@ -101,15 +101,15 @@ class Cluster:
     def filled(self, value: Any, words: Mapping[str, str] = {}) -> Any:
         """A value with its placeholders replaced."""
         if isinstance(value, str):
-            return re.sub(r"\$\((AGO:)?([^)\s]+)\)", lambda found: self._word(found, words), value)
+            return re.sub(r"\$\((AGO:)?([^)\s]+)\)", lambda match: self._word(match, words), value)
         if isinstance(value, Mapping):
             return {key: self.filled(item, words) for key, item in value.items()}
         if isinstance(value, Sequence):
             return [self.filled(item, words) for item in value]
         return value
 
-    def _word(self, found: re.Match[str], words: Mapping[str, str]) -> str:
-        return self.at(found[2]) if found[1] else words.get(found[2], found[0])
+    def _word(self, match: re.Match[str], words: Mapping[str, str]) -> str:
+        return self.at(match[2]) if match[1] else words.get(match[2], match[0])
 
     def add(self, kind: str, name: str, namespace: str = "", *, age: str | timedelta = "40d", **fields: Any) -> Raw:
         """Keep an object; what the server fills in is filled in."""

@@ -9,14 +9,14 @@ from tests.exam.description import Raw, merged
 from tests.exam.workloads import Workload
 
 
-def place(cluster: Cluster, namespace: str, item: Raw) -> None:
+def deploy(cluster: Cluster, namespace: str, item: Raw) -> None:
     """Put a workload into the cluster with everything that belongs to it."""
     kind = _KINDS.get(item.get("kind", "Deployment"), Workload)
-    kind(cluster, namespace, {"state": "none" if item.get("pending") else "running", **item}).place()
+    kind(cluster, namespace, {"state": "none" if item.get("pending") else "running", **item}).deploy()
 
 
 class Deployment(Workload):
-    """A ReplicaSet for what is wanted, and one for what ran before."""
+    """A ReplicaSet for what is desired, and one for what ran before."""
 
     def control(self) -> None:
         before = self.item.get("before")
@@ -32,8 +32,8 @@ class Deployment(Workload):
             {},
             {"deployment.kubernetes.io/revision": "2" if before else "1"},
         )
-        wanted = min(self.replicas, before.get("surge", 1)) if before else self.replicas
-        made = self._replica_set(self.item, wanted, "2" if before else "1", self.born)
+        desired = min(self.replicas, before.get("surge", 1)) if before else self.replicas
+        made = self._replica_set(self.item, desired, "2" if before else "1", self.born)
         ready, total = _ready(made), len(made)
         if before:
             kept = ("name", "labels", "port", "env", "spec", "pod", "age")
@@ -111,8 +111,8 @@ class Deployment(Workload):
         owned["status"] |= {"readyReplicas": ready, "availableReplicas": ready} if ready else {}
         if refused := self.item.get("refused"):
             owned["status"]["conditions"] = [_holds("ReplicaFailure", "FailedCreate", refused, stamp(self.since))]
-            said = {"reason": "FailedCreate", "message": f"Error creating: {refused}", "from": "replicaset-controller"}
-            events.tell(self.cluster, owned, {**said, "count": 16, "first": self.item.get("since", "25m")}, {})
+            event = {"reason": "FailedCreate", "message": f"Error creating: {refused}", "from": "replicaset-controller"}
+            events.record(self.cluster, owned, {**event, "count": 16, "first": self.item.get("since", "25m")}, {})
         return pods
 
 

@@ -1,6 +1,6 @@
 """A case as it is written down.
 
-    source: https://…             where it is told
+    source: https://…             where it was reported
     expected: what is wrong, in a sentence
     truth: {accept: [cause], objects: [kind/name], must: [word], generic: [cause], nothing: false}
                                   (`pod/api` are all pods of the workload api)
@@ -95,10 +95,10 @@ def descriptions(half: str) -> list[Description]:
 
 def ago(text: str) -> timedelta:
     """An age: `25m`."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text)
-    if not found:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text)
+    if not match:
         raise ValueError(f"{text!r} is no age: write 90s, 25m, 3h or 6d")
-    return timedelta(**{_UNITS[found[2]]: float(found[1])})
+    return timedelta(**{_UNITS[match[2]]: float(match[1])})
 
 
 def merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> Raw:

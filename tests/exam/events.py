@@ -24,22 +24,22 @@ FROM = {
 """Which component says a thing, where it is not the kubelet."""
 
 
-def tell(cluster: Cluster, item: Raw, said: Mapping[str, object], words: Mapping[str, str]) -> None:
+def record(cluster: Cluster, item: Raw, event: Mapping[str, object], words: Mapping[str, str]) -> None:
     """Keep an event about an object: reason and message, and of type, count, first, last, from what is known.
 
     A kubelet names its node as the host. What was said last more than an hour ago is not kept.
     """
-    first = cluster.before(str(said.get("first", "20m")))
-    last = max(first, cluster.before(str(said.get("last", "40s")))) if said.get("count", 1) != 1 else first
+    first = cluster.before(str(event.get("first", "20m")))
+    last = max(first, cluster.before(str(event.get("last", "40s")))) if event.get("count", 1) != 1 else first
     if cluster.now - last > KEPT:
         return
-    reason = str(said["reason"])
-    component = str(said.get("from") or FROM.get(reason, "kubelet"))
+    reason = str(event["reason"])
+    component = str(event.get("from") or FROM.get(reason, "kubelet"))
     metadata = item["metadata"]
     space = metadata.get("namespace", "default")
-    key = f"{item['kind']}/{metadata['name']}/{reason}/{said['message']}"
+    key = f"{item['kind']}/{metadata['name']}/{reason}/{event['message']}"
     host = words.get("NODE", "") if component == "kubelet" else ""
-    field = {"fieldPath": said["field"]} if said.get("field") else {}
+    field = {"fieldPath": event["field"]} if event.get("field") else {}
     cluster.add(
         "Event",
         f"{metadata['name']}.{cluster.digest(key)[:16]}",
@@ -51,9 +51,9 @@ def tell(cluster: Cluster, item: Raw, said: Mapping[str, object], words: Mapping
             **field,
         },
         reason=reason,
-        message=cluster.filled(str(said["message"]), words),
-        type=str(said.get("type", "Warning")),
-        count=int(str(said.get("count", 1))),
+        message=cluster.filled(str(event["message"]), words),
+        type=str(event.get("type", "Warning")),
+        count=int(str(event.get("count", 1))),
         firstTimestamp=stamp(first),
         lastTimestamp=stamp(last),
         eventTime=None,
@@ -71,40 +71,40 @@ def of_container(
     field = f"spec.containers{{{name}}}"
     age = _age(cluster.now - (max(born, since) if item.get("restarts") else born))
 
-    def say(reason: str, message: str, count: int = 1, kind: str = "Normal", last: str = "40s") -> None:
-        said = {"reason": reason, "message": message, "count": count, "type": kind, "field": field}
-        tell(cluster, pod, {**said, "first": age, "last": last}, words)
+    def emit(reason: str, message: str, count: int = 1, kind: str = "Normal", last: str = "40s") -> None:
+        event = {"reason": reason, "message": message, "count": count, "type": kind, "field": field}
+        record(cluster, pod, {**event, "first": age, "last": last}, words)
 
     if state in ("none", "initializing"):
         return
     if state == "waiting":
-        _cannot_start(item, say)
+        _cannot_start(item, emit)
         return
     tries = int(item.get("restarts", 0)) + (state != "running")
-    say("Pulled", f'Container image "{image}" already present on machine', tries, last="110s")
-    say("Created", f"Created container: {name}", tries, last="110s")
+    emit("Pulled", f'Container image "{image}" already present on machine', tries, last="110s")
+    emit("Created", f"Created container: {name}", tries, last="110s")
     if item.get("reason") == "StartError":
-        say("Failed", f"Error: {item['message']}", tries, "Warning", "110s")
+        emit("Failed", f"Error: {item['message']}", tries, "Warning", "110s")
     else:
-        say("Started", f"Started container {name}", tries, last="110s")
+        emit("Started", f"Started container {name}", tries, last="110s")
     if state == "crash":
         pod_name = f"{words['POD']}_{words['NS']}({words['UID']})"
-        say("BackOff", f"Back-off restarting failed container {name} in pod {pod_name}", 4 * tries, "Warning", "15s")
+        emit("BackOff", f"Back-off restarting failed container {name} in pod {pod_name}", 4 * tries, "Warning", "15s")
 
 
-def _cannot_start(item: Raw, say: Callable[..., None]) -> None:
+def _cannot_start(item: Raw, emit: Callable[..., None]) -> None:
     reason, message, image = item.get("reason", ""), str(item.get("message", "")), item["image"]
     if reason not in ("ImagePullBackOff", "ErrImagePull"):
         if message:
-            say("Pulled", f'Container image "{image}" already present on machine', 60, last="12s")
-            say("Failed", f"Error: {message}", 60, "Warning", "12s")
+            emit("Pulled", f'Container image "{image}" already present on machine', 60, last="12s")
+            emit("Failed", f"Error: {message}", 60, "Warning", "12s")
         return
     why = message.partition("ErrImagePull: ")[2] or str(item.get("pull", ""))
-    say("Pulling", f'Pulling image "{image}"', 6, last="3m")
-    say("Failed", f'Failed to pull image "{image}": {why}', 6, "Warning", "3m")
-    say("Failed", "Error: ErrImagePull", 6, "Warning", "3m")
-    say("BackOff", f'Back-off pulling image "{image}"', 70, last="10s")
-    say("Failed", "Error: ImagePullBackOff", 70, "Warning", "10s")
+    emit("Pulling", f'Pulling image "{image}"', 6, last="3m")
+    emit("Failed", f'Failed to pull image "{image}": {why}', 6, "Warning", "3m")
+    emit("Failed", "Error: ErrImagePull", 6, "Warning", "3m")
+    emit("BackOff", f'Back-off pulling image "{image}"', 70, last="10s")
+    emit("Failed", "Error: ImagePullBackOff", 70, "Warning", "10s")
 
 
 def _age(since: timedelta) -> str:

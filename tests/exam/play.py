@@ -134,8 +134,8 @@ def moved(folder: Path, now: datetime) -> None:
     """Move the times in a packed case, so that what was its now is now."""
     by = now - datetime.fromisoformat(json.loads((folder / "truth.json").read_text())["now"])
 
-    def later(found: re.Match[str]) -> str:
-        return (datetime.fromisoformat(f"{found[1]}T{found[3]}+00:00") + by).strftime(f"%Y-%m-%d{found[2]}%H:%M:%S")
+    def later(match: re.Match[str]) -> str:
+        return (datetime.fromisoformat(f"{match[1]}T{match[3]}+00:00") + by).strftime(f"%Y-%m-%d{match[2]}%H:%M:%S")
 
     for file in (folder / "alert.json", *(folder / "snapshot").rglob("*")):
         if file.is_file():

@@ -47,8 +47,8 @@ class PodMaker:
         cluster = self.cluster
         uid = cluster.uid(f"Pod/{self.namespace}/{name}")
         number = int(cluster.digest(f"{self.namespace}/{name}")[:2], 16)
-        place = next((at for at, item in enumerate(cluster.all("Node")) if item["metadata"]["name"] == node), 1)
-        ip = f"10.244.{place}.{number}"
+        index = next((at for at, item in enumerate(cluster.all("Node")) if item["metadata"]["name"] == node), 1)
+        ip = f"10.244.{index}.{number}"
         words = {"POD": name, "UID": uid, "NODE": node, "NS": self.namespace, "IP": ip}
         init = [
             {**status, "ready": "terminated" in status["state"] and not status["state"]["terminated"]["exitCode"]}
@@ -67,7 +67,7 @@ class PodMaker:
                 **({"ownerReferences": [self.owner]} if self.owner else {}),
             },
             spec=spec,
-            status=merged(self._pod_status(spec, init, main, born, since, place, ip), cluster.filled(status, words)),
+            status=merged(self._pod_status(spec, init, main, born, since, index, ip), cluster.filled(status, words)),
         )
         for item in (*self.init, *self.containers):
             self._logs(item, name, born, since, words)
@@ -91,7 +91,7 @@ class PodMaker:
             )
 
     def _pod_status(
-        self, spec: Raw, init: Sequence[Raw], main: Sequence[Raw], born: datetime, since: datetime, place: int, ip: str
+        self, spec: Raw, init: Sequence[Raw], main: Sequence[Raw], born: datetime, since: datetime, index: int, ip: str
     ) -> Raw:
         began, changed = stamp(born), stamp(since)
         if not spec.get("nodeName"):
@@ -119,7 +119,7 @@ class PodMaker:
         return {
             "phase": phase,
             "conditions": conditions,
-            "hostIP": f"172.18.0.{place + 2}",
+            "hostIP": f"172.18.0.{index + 2}",
             **({"podIP": ip, "podIPs": [{"ip": ip}]} if sandbox else {}),
             "startTime": began,
             "qosClass": _quality(spec),

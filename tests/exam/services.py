@@ -17,12 +17,12 @@ def endpoints(cluster: Cluster) -> None:
 
 
 def _endpoints_of(cluster: Cluster, service: Raw) -> None:
-    metadata, wanted = service["metadata"], service["spec"]["selector"].items()
+    metadata, selector = service["metadata"], service["spec"]["selector"].items()
     pods = [
         pod
         for pod in cluster.all("Pod")
         if pod["metadata"]["namespace"] == metadata["namespace"]
-        and wanted <= (pod["metadata"].get("labels") or {}).items()
+        and selector <= (pod["metadata"].get("labels") or {}).items()
         and pod["status"].get("podIP")
         and pod["status"]["phase"] not in ("Succeeded", "Failed")
     ]

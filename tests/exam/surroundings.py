@@ -6,7 +6,7 @@ import yaml
 
 from tests.exam import events
 from tests.exam.cluster import Cluster
-from tests.exam.controllers import place
+from tests.exam.controllers import deploy
 from tests.exam.description import Description, Raw
 from tests.exam.workloads import WORKERS
 
@@ -109,7 +109,7 @@ def system(cluster: Cluster, case: Description) -> None:
     network = {"kind": "DaemonSet", "log": "I$KLOG       1 main.go:110] healthy", **CNI[case.cni]}
     for item in (*_SYSTEM_PODS, network):
         if item["name"] not in own:
-            place(cluster, SYSTEM, {**item, "age": "60d"})
+            deploy(cluster, SYSTEM, {**item, "age": "60d"})
     ports = [{"name": f"dns{end}", "port": 53, "protocol": kind} for end, kind in (("", "UDP"), ("-tcp", "TCP"))]
     service = {"clusterIP": "10.96.0.10", "selector": {"k8s-app": "kube-dns"}, "ports": ports, "type": "ClusterIP"}
     cluster.add("Service", "kube-dns", SYSTEM, age="120d", spec=service)
@@ -133,7 +133,7 @@ def bystanders(cluster: Cluster, case: Description) -> None:
     choice = [item for item in BYSTANDERS if item["name"] not in taken]
     start = case.number * 5
     for item in (choice[(start + number) % len(choice)] for number in range(min(case.around, len(choice)))):
-        place(cluster, case.namespace, {"age": "12d", **item})
+        deploy(cluster, case.namespace, {"age": "12d", **item})
 
 
 def noise(cluster: Cluster) -> None:
@@ -141,8 +141,8 @@ def noise(cluster: Cluster) -> None:
     node = cluster.get("Node", "", "worker-2")
     limits = "Nameserver limits were exceeded, some nameservers have been omitted, the applied nameserver line is: "
     for pod in cluster.all("Pod")[:2]:
-        said = {"reason": "DNSConfigForming", "message": limits + "10.0.0.2 10.0.0.3 1.1.1.1", "count": 41}
-        events.tell(cluster, pod, {**said, "first": "55m"}, {"NODE": pod["spec"].get("nodeName", "")})
+        event = {"reason": "DNSConfigForming", "message": limits + "10.0.0.2 10.0.0.3 1.1.1.1", "count": 41}
+        events.record(cluster, pod, {**event, "first": "55m"}, {"NODE": pod["spec"].get("nodeName", "")})
     synced = {"reason": "RegisteredNode", "type": "Normal", "from": "node-controller", "first": "50m"}
     message = "Node worker-2 event: Registered Node worker-2 in Controller"
-    events.tell(cluster, node, {**synced, "message": message}, {})
+    events.record(cluster, node, {**synced, "message": message}, {})

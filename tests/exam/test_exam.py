@@ -25,7 +25,7 @@ async def test_the_first_answer_to_the_development_half_is_right_and_never_wrong
 
 
 @pytest.mark.parametrize("half", HALVES)
-def test_odd_cases_are_for_development_even_ones_are_held_and_each_says_where_it_is_told(half: str) -> None:
+def test_odd_cases_are_for_development_even_ones_are_held_and_each_names_its_source(half: str) -> None:
     cases = descriptions(half)
     assert cases
     assert {case.number % 2 for case in cases} == {int(half == "development")}
@@ -48,8 +48,8 @@ def test_what_is_built_hangs_together_as_a_server_would_have_it(tmp_path: Path) 
         owners = [owner["uid"] for item in objects for owner in item["metadata"].get("ownerReferences", ())]
         assert set(owners) <= set(uids), case.name
         pods = {item["metadata"]["uid"] for item in objects if item["kind"] == "Pod"}
-        told = {item["involvedObject"]["uid"] for item in objects if item["kind"] == "Event"}
-        assert told & pods, case.name
+        involved = {item["involvedObject"]["uid"] for item in objects if item["kind"] == "Event"}
+        assert involved & pods, case.name
 
 
 def test_a_packed_case_is_moved_to_the_present(tmp_path: Path) -> None:

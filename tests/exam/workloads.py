@@ -46,7 +46,7 @@ class Workload:
         self.born = self._born(item, self.since)
         self.replicas: int = len(WORKERS) if self.kind == "DaemonSet" else item.get("replicas", 1)
 
-    def place(self) -> None:
+    def deploy(self) -> None:
         """Put it into the cluster with everything that belongs to it."""
         self.service()
         self.control()
@@ -106,7 +106,7 @@ class Workload:
             owner=owner,
         )
         pod = maker.make(name, node, born, since, self._scheduling(item, since) | item.get("status", {}))
-        self._said(pod, item, node, born, since, maker)
+        self._record_events(pod, item, node, born, since, maker)
         if item.get("deleted"):
             pod["metadata"] |= {"deletionTimestamp": self.cluster.at(item["deleted"]), "deletionGracePeriodSeconds": 30}
         return pod
@@ -123,21 +123,21 @@ class Workload:
         unscheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": item["pending"]}
         return {"conditions": [{**unscheduled, "lastProbeTime": None, "lastTransitionTime": stamp(since)}]}
 
-    def _said(self, pod: Raw, item: Raw, node: str, born: datetime, since: datetime, maker: PodMaker) -> None:
+    def _record_events(self, pod: Raw, item: Raw, node: str, born: datetime, since: datetime, maker: PodMaker) -> None:
         metadata = pod["metadata"]
         words = {"POD": metadata["name"], "UID": metadata["uid"], "NODE": node, "NS": self.namespace}
         words["IP"] = pod["status"].get("podIP", "")
         age = f"{(self.cluster.now - born).total_seconds():.0f}s"
-        said: list[Raw] = list(item.get("events", ()))
+        entries: list[Raw] = list(item.get("events", ()))
         if item.get("pending"):
-            said.append({"reason": "FailedScheduling", "message": item["pending"], "count": 5, "first": age})
+            entries.append({"reason": "FailedScheduling", "message": item["pending"], "count": 5, "first": age})
         elif node:
             message = f"Successfully assigned {self.namespace}/{metadata['name']} to {node}"
-            said.append({"reason": "Scheduled", "message": message, "type": "Normal", "first": age})
+            entries.append({"reason": "Scheduled", "message": message, "type": "Normal", "first": age})
             for part in (*maker.init, *maker.containers):
                 events.of_container(self.cluster, pod, part, born, since, words)
-        for entry in said:
-            events.tell(self.cluster, pod, entry, words)
+        for entry in entries:
+            events.record(self.cluster, pod, entry, words)
 
     def service(self) -> None:
         if not self.item.get("port") or not self.item.get("service", True):

@@ -36,7 +36,7 @@ def _lines(text: str) -> Iterator[str]:
 
 
 def _entry(line: str, at: datetime) -> str:
-    shown = _MOMENTS.sub(lambda found: _moment(found[1], at), line)
+    shown = _MOMENTS.sub(lambda match: _moment(match[1], at), line)
     return f"{at.strftime('%Y-%m-%dT%H:%M:%S.%f')}127Z {shown}"
 
 
