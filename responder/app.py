@@ -36,6 +36,7 @@ from responder.flow.escalate import Escalator
 from responder.flow.housekeeping import Housekeeper
 from responder.flow.judge import Judge
 from responder.flow.message import Addresses
+from responder.flow.onset import Onsets
 from responder.flow.openings import Opener
 from responder.flow.outlets import Outlets
 from responder.flow.procedures import Procedures
@@ -288,6 +289,7 @@ class Service:
             self._hands.communicator,
             self._hands.judge,
             self._hands.actor,
+            Onsets(self._world),
         )
         tasks = [
             asyncio.create_task(self._receiver.run(), name="receive"),

@@ -210,7 +210,7 @@ class _Area:
                 return _Bound(line, line, 0, _Text(0, y - 4, text))
 
     def moment(self, started_at: datetime) -> _Moment | None:
-        """The line where the alert began; None where the chart does not reach that far."""
+        """The line where the trouble began; None where the chart does not reach that far."""
         x = self.percent(started_at.timestamp())
         if not 0 <= x <= 100:
             return None
@@ -298,7 +298,7 @@ def _description(chart: Chart, lines: Sequence[_Line], started_at: datetime | No
     if chart.threshold:
         parts.append(f"threshold {chart.threshold.operator} {shown(chart.threshold.value, chart.unit)}")
     if started_at:
-        parts.append(f"the alert began {started_at.astimezone(UTC):%H:%M} UTC")
+        parts.append(f"the trouble began {started_at.astimezone(UTC):%H:%M} UTC")
     return _printable("; ".join(parts))
 
 

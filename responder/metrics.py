@@ -98,7 +98,7 @@ class Metrics:
         self.runbooks = Gauge("responder_runbooks", "Runbooks in use.", registry=r)
         self.detection_seconds = Histogram(
             "responder_time_to_detection_seconds",
-            "From startsAt to the webhook.",
+            "From when the trouble began to the webhook.",
             ["severity"],
             buckets=_LONG,
             registry=r,
@@ -121,7 +121,7 @@ class Metrics:
         )
         self.resolution_seconds = Histogram(
             "responder_time_to_resolution_seconds",
-            "From startsAt to resolved.",
+            "From when the trouble began to resolved.",
             ["severity"],
             buckets=_LONG,
             registry=r,

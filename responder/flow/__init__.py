@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from responder.flow.escalate import Escalator
     from responder.flow.housekeeping import Housekeeper
     from responder.flow.judge import Judge
+    from responder.flow.onset import Onsets
     from responder.flow.publish import Outbox
     from responder.flow.receive import Receiver
     from responder.flow.respond import Responder
@@ -35,6 +36,7 @@ def stages(
     communicator: "Communicator",
     judge: "Judge",
     actor: "Actor",
+    onsets: "Onsets",
 ) -> "Mapping[str, Handler]":
     """Which stage does which kind of job."""
     return {
@@ -47,4 +49,5 @@ def stages(
         "communicate": communicator.communicate,
         "judge": judge.judge,
         "act": actor.act,
+        "onset": onsets.find,
     }

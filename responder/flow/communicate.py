@@ -72,8 +72,8 @@ def context(
         "place": investigation.target.namespace,
         "cause": _plain(cause.title) if cause else "",
         "severity": incident.severity.value,
-        "since": _stamp(incident.started_at),
-        "duration": span(incident.started_at, incident.resolved_at or now),
+        "since": _stamp(incident.began_at),
+        "duration": span(incident.began_at, incident.resolved_at or now),
         "number": incident.id,
     }
 

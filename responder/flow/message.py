@@ -261,7 +261,7 @@ def _pictures(report: Report, finding: Finding | None, addresses: Addresses | No
         Picture(
             title=_sentence(evidence.title or chart.query),
             chart=chart,
-            started_at=report.started_at,
+            started_at=report.began_at,
             url=addresses.picture(report, evidence.id) if addresses else "",
         )
         for evidence in sorted(report.evidence, key=rank)

@@ -160,7 +160,7 @@ class Outlets:
         chart = evidence.read(Chart) if evidence else None
         if report is None or evidence is None or chart is None:
             return None
-        picture = Picture(title=evidence.title or chart.query, chart=chart, started_at=report.started_at)
+        picture = Picture(title=evidence.title or chart.query, chart=chart, started_at=report.began_at)
         return await self._gallery.draw(picture) or None
 
     async def _apply(self, click: Click) -> None:

@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import Connection
 
 from responder.errors import ResponderError, Temporary
-from responder.flow import escalate, judge, openings, publish
+from responder.flow import escalate, judge, onset, openings, publish
 from responder.flow.announce import announce
 from responder.flow.batch import Batch, merged
 from responder.flow.escalate import Decision
@@ -214,6 +214,7 @@ class Receiver:
         clusters = {incident.id: named.cluster(incident.group) for incident in changes.incidents}
         for incident_id in changes.investigate:
             jobs.defer(connection, "investigate", incident_id, now, now, lane=clusters[incident_id])
+            jobs.defer(connection, onset.KIND, incident_id, now, now, lane=clusters[incident_id])
         final = now + self._world.settings.incidents.reopen_window
         for incident_id in changes.verify:
             jobs.defer(connection, "verify", incident_id, now, now, lane=clusters[incident_id])
@@ -242,9 +243,6 @@ class Receiver:
             labels = (incident.runbook, incident.severity.value)
             if incident.open and not (before and before.open):
                 metrics.incidents_opened.labels(*labels).inc()
-                if before is None and not incident.opened_by:
-                    waited = (incident.opened_at - incident.started_at).total_seconds()
-                    metrics.detection_seconds.labels(incident.severity.value).observe(max(0.0, waited))
                 if incident.runbook == self._world.rules.current.default.name:
                     metrics.unmatched.inc()
             elif before and before.open and not incident.open:

@@ -6,6 +6,7 @@ What strangers wrote is in it as text: nothing of it is markup.
 import re
 from datetime import UTC, datetime
 
+from responder.flow.message import span
 from responder.model.communication import StatusTemplates
 from responder.model.report import Report
 from responder.templating import render_text
@@ -16,7 +17,7 @@ LONGEST_LINE = 160
 _MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|<>~-])")
 
 
-def review(templates: StatusTemplates, report: Report, component: str, cause: str) -> str:
+def review(templates: StatusTemplates, report: Report, component: str, cause: str, now: datetime) -> str:
     """The review as Markdown; raises ConfigError where the template cannot be filled in."""
     taken = f"{_stamp(report.acknowledged_at)} by {_text(report.acknowledged_by or 'somebody')}"
     lines = [f"- {_stamp(entry.at)} {_text(entry.text)}" for entry in report.timeline]
@@ -28,7 +29,6 @@ def review(templates: StatusTemplates, report: Report, component: str, cause: st
         + (f" ({_text(step.note)})" if step.note else "")
         for step in report.procedure
     ]
-    ended = report.resolved_at or report.updated_at
     values = {
         "number": report.id,
         "title": _text(report.title),
@@ -36,17 +36,22 @@ def review(templates: StatusTemplates, report: Report, component: str, cause: st
         "place": _text(report.target.namespace),
         "cause": _text(cause),
         "severity": report.severity.value,
-        "since": _stamp(report.started_at),
-        "began": _stamp(report.started_at),
+        "since": _stamp(report.began_at),
+        "began": _began(report),
         "found": _stamp(report.opened_at),
         "acknowledged": taken if report.acknowledged_at else "nobody acknowledged it",
         "ended": _stamp(report.resolved_at) if report.resolved_at else "it is not over",
-        "duration": f"{max(0, int((ended - report.started_at).total_seconds()) // 60)} min",
+        "duration": span(report.began_at, report.resolved_at or now) + ("" if report.resolved_at else " so far"),
         "finding": _text(report.headline),
         "timeline": "\n".join(lines) or "- nothing was written down",
         "procedure": "\n".join(steps) or "- no procedure belongs to this runbook",
     }
     return render_text(templates.review, Language.PLAIN, {"incident": values})
+
+
+def _began(report: Report) -> str:
+    fired = f" (the alert fired {_stamp(report.started_at)})" if report.began_at != report.started_at else ""
+    return _stamp(report.began_at) + fired
 
 
 def _stamp(at: datetime | None) -> str:

@@ -122,6 +122,7 @@ class Incident(Record):
     `levels` are the levels of escalation that were told, in order, `escalation` the plan that they are part of.
     Somebody has to acknowledge it until `due_response`; `response_missed` once that was said to be over. Its plan began
     at `unacknowledged_since`.
+    `onset_at` is when the trouble began, once that was looked up: before `started_at`, when the first alert fired.
     `opened_by` is set where a person opened it. `false_alarm` says why it is taken for one: `said`, `no_evidence`.
     """
 
@@ -135,6 +136,7 @@ class Incident(Record):
     status: IncidentStatus
     opened_at: AwareDatetime
     started_at: AwareDatetime
+    onset_at: AwareDatetime | None = None
     updated_at: AwareDatetime
     resolved_at: AwareDatetime | None = None
     acknowledged_at: AwareDatetime | None = None
@@ -156,6 +158,11 @@ class Incident(Record):
         """Whether anybody still has to care."""
         return self.status is not IncidentStatus.RESOLVED
 
+    @property
+    def began_at(self) -> datetime:
+        """When the trouble began, as far as it is known."""
+        return min(self.onset_at or self.started_at, self.started_at)
+
     def lasted(self, now: datetime) -> float:
-        """Seconds from the first firing until it was resolved, or until now."""
-        return max(0.0, ((self.resolved_at or now) - self.started_at).total_seconds())
+        """Seconds from the beginning of the trouble until it was resolved, or until now."""
+        return max(0.0, ((self.resolved_at or now) - self.began_at).total_seconds())

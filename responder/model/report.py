@@ -112,6 +112,7 @@ class Investigated(Record):
 class Report(Record):
     """An incident with its alerts, findings and evidence; what `GET /api/v1/incidents/{id}` returns.
 
+    `started_at` is when the first alert fired (Alertmanager's startsAt), `onset_at` when the trouble began, once known.
     `levels` of escalation were told, in order; `escalation` says who was told when, and who is next. `public` is the
     newest update of the public status that was approved, else the newest draft; `updates` are all of them. `aims` are
     the targets where the alerts name several; `target` is the first.
@@ -129,6 +130,7 @@ class Report(Record):
     aims: tuple[Aimed, ...] = ()
     opened_at: AwareDatetime
     started_at: AwareDatetime
+    onset_at: AwareDatetime | None = None
     updated_at: AwareDatetime
     resolved_at: AwareDatetime | None = None
     acknowledged_at: AwareDatetime | None = None
@@ -158,6 +160,11 @@ class Report(Record):
     public_approved: bool = False
     updates: tuple[StatusDraft, ...] = ()
 
+    @property
+    def began_at(self) -> datetime:
+        """When the trouble began, as far as it is known."""
+        return min(self.onset_at or self.started_at, self.started_at)
+
 
 class ReportSummary(Record):
     """One line of the list of incidents; `alerts` and `findings` as in the report, without evidence."""
@@ -172,6 +179,7 @@ class ReportSummary(Record):
     subject: Subject
     opened_at: AwareDatetime
     started_at: AwareDatetime
+    onset_at: AwareDatetime | None = None
     updated_at: AwareDatetime
     resolved_at: AwareDatetime | None = None
     acknowledged_by: str = ""
@@ -258,6 +266,7 @@ def _shared(incident: Incident, investigation: Investigation, alerts: Sequence[T
         "subject": incident.subject,
         "opened_at": incident.opened_at,
         "started_at": incident.started_at,
+        "onset_at": incident.onset_at,
         "updated_at": incident.updated_at,
         "resolved_at": incident.resolved_at,
         "acknowledged_by": incident.acknowledged_by,

@@ -10,6 +10,7 @@ from pydantic import Field
 from responder.clients import Clients
 from responder.model.alert import Alert
 from responder.model.evidence import Observation, Reproduction, Series
+from responder.model.incident import TrackedAlert
 from responder.model.runbook import Duration
 from responder.probes import Inquiry, Probe
 from responder.probes._charting import Drawing, Window, unit_of
@@ -66,11 +67,16 @@ def expression_of(alerts: Iterable[Alert]) -> str:
 def rule_of(alerts: Sequence[Alert], rules: Sequence[Mapping[str, Any]]) -> str:
     """The expression of the rule that has the alert's name and labels, or empty."""
     for alert in alerts:
-        named = [rule for rule in rules if alert.name and rule.get("name") == alert.name]
-        fitting = [rule for rule in named if _agree(rule.get("labels") or {}, alert.labels)]
-        for rule in fitting or named:
+        if rule := fitting_rule(alert, rules):
             return str(rule.get("query", ""))
     return ""
+
+
+def fitting_rule(alert: Alert | TrackedAlert, rules: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The rule that has the alert's name and labels, or at least its name."""
+    named = [rule for rule in rules if alert.name and rule.get("name") == alert.name]
+    fitting = [rule for rule in named if _agree(rule.get("labels") or {}, alert.labels)]
+    return next(iter(fitting or named), None)
 
 
 def _agree(rule: Mapping[str, str], alert: Mapping[str, str]) -> bool:

@@ -1,10 +1,10 @@
-"""Grafana annotations: each incident a region on the graphs, from its start until it is resolved."""
+"""Grafana annotations: each incident a region on the graphs, from when its trouble began until it is resolved."""
 
 import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +17,7 @@ from responder.model.message import Message
 from responder.model.runbook import Duration
 from responder.sinks import Block, Medium, Preview, Sink
 from responder.sinks import _credentials as credentials
-from responder.sinks._html import short_html
+from responder.sinks._html import BREAK, short_html
 from responder.sinks._http import Answer, send
 from responder.sinks._text import clean, web_address
 
@@ -43,7 +43,7 @@ def _tag(tag: str) -> str:
 
 
 class GrafanaAnnotations(Sink):
-    """Marks the incident on Grafana's graphs: a region from its start, open while it fires, with the finding as text.
+    """Marks the incident on Grafana's graphs: a region from when the trouble began, with the finding as text.
 
     Without a dashboard it is an annotation of the organisation: dashboards show it with an annotation query by
     the tag `responder` (or `severity:P1`, `runbook:NAME`, `cause:SLUG`). Alerts may name theirs in the annotations
@@ -141,14 +141,14 @@ class GrafanaAnnotations(Sink):
         return place | ({"panelId": panel} if uid and panel else {})
 
     def _annotation(self, message: Message, now: datetime) -> dict[str, Any]:
-        start = _milliseconds(message.started_at)
+        start = _milliseconds(message.report.began_at if message.report else message.started_at)
         over = message.status is IncidentStatus.RESOLVED
         end = (message.resolved_at or message.updated_at) if over else now + self.open_for
         return {
             "time": start,
             "timeEnd": max(start + 1, _milliseconds(end)),
             "tags": _tags(message, self.tags),
-            "text": short_html(message, LONGEST_TEXT),
+            "text": _text(message),
         }
 
     async def _ask(
@@ -181,6 +181,12 @@ class GrafanaAnnotations(Sink):
     @property
     def _host(self) -> str:
         return URL(self.url).host or "Grafana"
+
+
+def _text(message: Message) -> str:
+    """The message; the region may begin before the alert fired, so that is said too."""
+    fired = f"{BREAK}Alert started (Alertmanager) {message.started_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return short_html(message, LONGEST_TEXT - len(fired)) + fired
 
 
 def _key_tag(message: Message) -> str:

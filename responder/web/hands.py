@@ -154,7 +154,7 @@ async def post_incident_review(request: web.Request) -> web.Response:
         raise not_found("The rules have no template of a review.")
     component = runbook.communicate.component if runbook.communicate else runbook.metadata.title
     cause = site.cause(report.findings[0].cause) if report.findings else None
-    text = review(templates, report, component, cause.title if cause else "")
+    text = review(templates, report, component, cause.title if cause else "", site.clock.now())
     return web.Response(text=text, content_type="text/markdown", headers={"Cache-Control": "private, no-cache"})
 
 

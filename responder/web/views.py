@@ -200,7 +200,7 @@ def _seen(report: Report, waiting: Mapping[str, tuple[str, str]], numbers: Mappi
             status=found.status.value,
             summary=found.summary,
             evidence=found,
-            content=blocks(found, report.started_at, changes),
+            content=blocks(found, report.began_at, changes),
             open=name in cited or bool(found.breached),
         )
 
