@@ -45,6 +45,7 @@ from responder.flow.receive import Receiver
 from responder.flow.reports import Reports
 from responder.flow.respond import Responder
 from responder.flow.routing import Routing
+from responder.flow.series import begin_series
 from responder.flow.verify import Verifier
 from responder.flow.watch import INVESTIGATION
 from responder.flow.world import World
@@ -52,7 +53,7 @@ from responder.intake import webhook
 from responder.intake.authentication import Authenticator
 from responder.intake.journal import Journal
 from responder.intake.payload import parse
-from responder.metrics import Metrics
+from responder.metrics import Metrics, begin
 from responder.pictures import Gallery
 from responder.plugins import Catalog
 from responder.probes import Probe
@@ -102,7 +103,7 @@ async def outside(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIt
         common = alertmanager_client.connect(settings.alertmanager, session, metrics, clock)
         probes = plugins.load(responder.probes, Probe, "probe", dotted=True)
         detectors = responder.detectors.load()
-        metrics.expect(detectors=(*detectors.families, RULE, *probes.kinds, INVESTIGATION))
+        begin(metrics.detector_failures, (*detectors.families, RULE, *probes.kinds, INVESTIGATION))
         rules = Rules([*shipped_rules(), *settings.rules], probes, detectors, metrics, variables_of(settings))
         clusters: dict[str, Clients] = {}
         dialer = redis_client.Dialer(metrics, clock)
@@ -199,7 +200,7 @@ async def world(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIter
         try:
             await database.open()
             signer = Signer(await database.write(keys.signing))
-            yield World(
+            made = World(
                 settings=settings,
                 clock=clock,
                 metrics=metrics,
@@ -214,6 +215,8 @@ async def world(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIter
                 addresses=Addresses(settings.base_url, signer),
                 session=found.session,
             )
+            begin_series(made)
+            yield made
         finally:
             await database.close()
 

@@ -1,6 +1,7 @@
 """Every exported metric, declared once, on a registry of the application's own."""
 
 from collections.abc import Iterable
+from itertools import product
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -139,16 +140,18 @@ class Metrics:
             registry=r,
         )
         self.feedback = Counter("responder_feedback", "What people said of findings.", ["verdict"], registry=r)
-        # a series that begins with its first event would hide that event from rate() and increase()
-        for severity in SEVERITIES:
-            self.detection_seconds.labels(severity)
-            self.acknowledgement_seconds.labels(severity)
-            self.resolution_seconds.labels(severity)
-            self.responses_missed.labels(severity)
-            for why in ("said", "no_evidence"):
-                self.false_alarms.labels(severity, why)
+        for timed in (self.detection_seconds, self.acknowledgement_seconds, self.resolution_seconds):
+            for severity in SEVERITIES:
+                timed.labels(severity)
+        begin(self.responses_missed, SEVERITIES)
+        begin(self.false_alarms, SEVERITIES, ("said", "no_evidence"))
+        begin(self.feedback, ("useful", "not_useful"))
 
-    def expect(self, *, detectors: Iterable[str]) -> None:
-        """Begin the series of what can fail, by name."""
-        for name in detectors:
-            self.detector_failures.labels(name)
+
+def begin(counter: Counter, *values: Iterable[str]) -> None:
+    """Begin the series of a counter, for each combination of its labels' values, where these are known beforehand.
+
+    A series that begins with its first event hides that event from `rate()` and `increase()`.
+    """
+    for labels in product(*values):
+        counter.labels(*labels)

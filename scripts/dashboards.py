@@ -94,7 +94,7 @@ class Board:
             "timezone": "browser",
             "refresh": "1m",
             "time": {"from": "now-7d", "to": "now"},
-            "annotations": {"list": []},
+            "annotations": {"list": [*_annotations()]},
             "links": [],
             "templating": {"list": [*_variables(self.variables)]},
             "panels": list(self._panels()),
@@ -135,6 +135,18 @@ _OPTIONS: Mapping[str, Json] = {
         "textMode": "auto",
     },
 }
+
+
+def _annotations() -> Iterator[Json]:
+    """What the sink `grafana_annotations` writes, on every panel."""
+    yield {
+        "name": "Incidents",
+        "enable": True,
+        "hide": False,
+        "iconColor": "red",
+        "datasource": {"type": "grafana", "uid": "-- Grafana --"},
+        "target": {"type": "tags", "tags": ["responder"], "matchAny": False, "limit": 100},
+    }
 
 
 def _variables(queries: Mapping[str, str]) -> Iterator[Json]:
@@ -199,7 +211,7 @@ RESPONDER = Board(
                 300,
                 form="stat",
                 width=4,
-                about="From the start of the alert to its webhook. Target: less than 5 minutes.",
+                about="From when the trouble began (before the rule's `for`) to the webhook. Target: less than 5 min.",
             ),
             Panel(
                 "Time to acknowledgement, P0",
@@ -241,8 +253,8 @@ RESPONDER = Board(
             Panel(
                 "False alarms",
                 {
-                    "share": "sum(increase(responder_false_alarms_total{}[$__range])) "
-                    "/ sum(increase(responder_incidents_resolved_total{}[$__range]))"
+                    "share": "clamp_max(sum(increase(responder_false_alarms_total{}[$__range])) "
+                    "/ (sum(increase(responder_incidents_resolved_total{}[$__range])) > 0), 1)"
                 },
                 "percentunit",
                 0.05,
@@ -447,16 +459,12 @@ KUBECHAT = Board(
             ),
             Panel(
                 "Availability of the API gateway",
-                {
-                    "{{namespace}}": f"1 - sum by (namespace) (increase(http_requests_total{{{_IN}, "
-                    'status=~"5.."}[$__range])) / sum by (namespace) (increase(http_requests_total'
-                    f"{{{_IN}}}[$__range]))"
-                },
+                {"{{namespace}}": f"avg_over_time(namespace:http_requests:availability{{{_IN}}}[$__range])"},
                 "percentunit",
                 0.999,
                 low=True,
                 form="stat",
-                about="Share of requests that are not answered with 5xx. Target: more than 99.9 %.",
+                about="Share of requests without 5xx, over time; 0 while the gateway is gone. Target: > 99.9 %.",
             ),
         ],
     },

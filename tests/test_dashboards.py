@@ -15,7 +15,7 @@ import yaml
 
 from responder.metrics import Metrics
 from scripts import dashboards
-from tests.servers import Servers
+from tests.servers import Servers, program
 from tests.service import PATIENCE, Starter, alert
 
 ROOT = Path(__file__).parents[1]
@@ -96,6 +96,61 @@ def test_every_metric_of_kubechat_that_a_panel_asks_for_is_documented() -> None:
 def test_the_success_metrics_have_the_guides_targets(title: str, limit: float) -> None:
     (panel,) = [panel for panel in board("responder.json")["panels"] if panel["title"] == title]
     assert panel["fieldConfig"]["defaults"]["thresholds"]["steps"][1]["value"] == limit
+
+
+def panel_query(name: str, title: str, **filled: str) -> str:
+    (query,) = (panel["targets"][0]["expr"] for panel in board(name)["panels"] if panel["title"] == title)
+    for variable, value in filled.items():
+        query = query.replace(f"${variable}", value)
+    return str(query)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_incidents_are_marked_on_every_panel(name: str) -> None:
+    (shown,) = board(name)["annotations"]["list"]
+    assert shown["enable"]
+    assert shown["datasource"]["uid"] == "-- Grafana --"
+    assert shown["target"] == {"type": "tags", "tags": ["responder"], "matchAny": False, "limit": 100}
+
+
+OK, BAD = (
+    'http_requests_total{namespace="kubechat-system",job="api-gateway",status="%s"}' % code for code in (200, 503)
+)
+SAID = 'responder_false_alarms_total{severity="P1",why="said"}'
+RESOLVED = 'responder_incidents_resolved_total{severity="P1",runbook="default"}'
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    ("board_name", "title", "series", "value"),
+    [
+        ("kubechat.json", "Availability of the API gateway", {OK: "0+600x60"}, 1.0),
+        ("kubechat.json", "Availability of the API gateway", {OK: "0+600x25 _x35", BAD: "0x25 _x35"}, 0.0),
+        ("kubechat.json", "Availability of the API gateway", {OK: "0+90x60", BAD: "0+10x60"}, 0.9),
+        ("responder.json", "False alarms", {SAID: "0x30 1x30", RESOLVED: "0x30 4x30"}, 0.25),
+        ("responder.json", "False alarms", {SAID: "0x30 1x30", RESOLVED: "0x60"}, None),
+        ("responder.json", "False alarms", {SAID: "0x60", RESOLVED: "0x60"}, None),
+        ("responder.json", "False alarms", {SAID: "0x30 2x30", RESOLVED: "0x30 1x30"}, 1.0),
+    ],
+)
+def test_a_panel_shows_the_right_share(
+    tmp_path: Path, board_name: str, title: str, series: dict[str, str], value: float | None
+) -> None:
+    query = panel_query(board_name, title, namespace="kubechat-system", __range="30m")
+    labels = '{namespace="kubechat-system"}' if board_name == "kubechat.json" else "{}"
+    expected = [{"labels": labels, "value": value}] if value is not None else []
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": values} for name, values in series.items()],
+        "promql_expr_test": [{"expr": f"round({query}, 0.01)", "eval_time": "58m", "exp_samples": expected}],
+    }
+    rules = [str(ROOT / "rules" / "alerts" / "kubechat.yaml")]
+    (tmp_path / "test.yml").write_text(
+        yaml.safe_dump({"rule_files": rules, "evaluation_interval": "1m", "tests": [test]})
+    )
+    command = [program("promtool", package="prometheus"), "test", "rules", tmp_path / "test.yml"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
 
 
 @pytest.mark.integration

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 from responder.clients.spending import spend
 from responder.clock import Clock
 from responder.errors import Reason, Temporary, Trouble
-from responder.metrics import Metrics
+from responder.metrics import Metrics, begin
 
 T = TypeVar("T")
 
@@ -85,6 +85,8 @@ class Shared:
         self._clock = clock
         self._places = asyncio.Semaphore(concurrency)
         self._breaker = Breaker(clock)
+        begin(metrics.client_requests, (client,), ("ok", "cancelled", *Reason))
+        begin(metrics.client_shared, (client,), ("cache", "flight"))
         self._under_way: dict[Hashable, asyncio.Task[Any]] = {}
         self._answers: dict[Hashable, _Answer] = {}
 

@@ -6,6 +6,7 @@ from responder.errors import Permanent, Reason
 from responder.flow import permit
 from responder.flow.matter import KIND, POLICY, Matter, proposed, read, tell
 from responder.flow.remedy import Remedy
+from responder.flow.series import APPROVED, DECLINED
 from responder.flow.world import World
 from responder.model.action import ActionLine, ActionState, Attempt, Preview
 from responder.model.incident import TimelineKind
@@ -148,7 +149,7 @@ class Approver:
             tell(self._world, connection, latest.incident, text)
             key, lane = f"{attempt.incident_id}/{attempt.action}", matter.investigation.target.cluster
             jobs.defer(connection, KIND, key, now, now, lane=lane)
-        self._world.metrics.actions.labels(attempt.kind, "declined" if problem else "approved").inc()
+        self._world.metrics.actions.labels(attempt.kind, DECLINED if problem else APPROVED).inc()
         return problem
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from responder.clients import Prometheus
 from responder.errors import Trouble
+from responder.flow.change import change
 from responder.flow.world import World
 from responder.model.evidence import Sample
 from responder.model.incident import AlertState, Incident, TrackedAlert
@@ -49,7 +50,7 @@ class Onsets:
         found = min([incident.began_at, *moments])
         if incident.onset_at is not None and found >= incident.began_at:
             return
-        first = await self._world.database.write(lambda connection: _keep(connection, incident_id, found))
+        first = await self._world.database.write(lambda connection: self._keep(connection, incident_id, found))
         if first:
             waited = (incident.opened_at - found).total_seconds()
             self._world.metrics.detection_seconds.labels(incident.severity.value).observe(max(0.0, waited))
@@ -66,6 +67,14 @@ class Onsets:
         ours = await self._shipped_waits()
         return [_recorded(alert, pending) or alert.starts_at - _wait(alert, rules, ours) for alert in alerts]
 
+    def _keep(self, connection: Connection, incident_id: str, found: datetime) -> bool:
+        """Whether nothing was known of it before."""
+        incident = incidents.get(connection, incident_id)
+        if incident is None:
+            return False
+        change(self._world, connection, incident.model_copy(update={"onset_at": min(found, incident.began_at)}))
+        return incident.onset_at is None
+
     async def _shipped_waits(self) -> Mapping[str, timedelta]:
         if self._shipped is None:
             self._shipped = await asyncio.to_thread(_shipped_waits)
@@ -76,16 +85,6 @@ def _read(connection: Connection, incident_id: str) -> tuple[Incident | None, Se
     alerts = [alert for alert in incidents.alerts_of(connection, incident_id) if alert.starts_at_known]
     firing = [alert for alert in alerts if alert.state is AlertState.FIRING]
     return incidents.get(connection, incident_id), firing or alerts
-
-
-def _keep(connection: Connection, incident_id: str, found: datetime) -> bool:
-    """Whether nothing was known of it before."""
-    incident = incidents.get(connection, incident_id)
-    if incident is None:
-        return False
-    onset = min(found, incident.began_at)
-    incidents.save(connection, incident.model_copy(update={"onset_at": onset, "revision": incident.revision + 1}))
-    return incident.onset_at is None
 
 
 async def _or_nothing(question: Awaitable[T], nothing: T) -> T:

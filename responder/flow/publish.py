@@ -21,6 +21,7 @@ from responder.flow.announce import audience, called
 from responder.flow.message import compose
 from responder.flow.reports import Reports
 from responder.flow.routing import Routing
+from responder.flow.series import DELIVERED, REFUSED, RETRIED
 from responder.flow.world import World
 from responder.model.incident import IncidentStatus, TimelineEntry, TimelineKind
 from responder.model.message import Link, Message
@@ -165,7 +166,7 @@ class Outbox:
                 await self._note(sink, message, sent, trouble)
                 return
             pace.heard(None)
-        metrics.deliveries.labels(sink.name, "delivered").inc()
+        metrics.deliveries.labels(sink.name, DELIVERED).inc()
         metrics.delivery_seconds.labels(sink.name).observe(time.perf_counter() - started)
         now = self._world.clock.now()
         if not shown.digest and message.report is not None:
@@ -189,7 +190,7 @@ class Outbox:
             lambda connection: deliveries.get(connection, shown.incident_id, sink.name)
         )
         dead = isinstance(trouble, Permanent)
-        self._world.metrics.deliveries.labels(sink.name, "refused" if dead else "retried").inc()
+        self._world.metrics.deliveries.labels(sink.name, REFUSED if dead else RETRIED).inc()
         await self._remember(replace(kept, trouble=str(trouble)[:256], dead=dead), told=shown.trouble)
         if not dead:
             raise trouble

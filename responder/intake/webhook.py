@@ -21,7 +21,7 @@ from responder.errors import Reason, Temporary
 from responder.intake.authentication import Authenticator
 from responder.intake.journal import Journal
 from responder.intake.payload import BadPayload, Checked, Problem, check
-from responder.metrics import Metrics
+from responder.metrics import Metrics, begin
 from responder.settings import Intake
 from responder.store.notifications import Delivery
 
@@ -36,6 +36,10 @@ LARGE = 256 * 1024
 """Bytes; larger bodies are checked in a thread, so that the loop goes on."""
 
 _log = structlog.get_logger(__name__)
+
+
+OUTCOMES = ("accepted", "rejected", "slow", "unreadable", "too_large", "overloaded", "unauthorized", "unavailable")
+"""How deliveries are counted."""
 
 
 class _Refused(Exception):
@@ -70,6 +74,7 @@ class Webhook:
         self._door = door
         self._limits = limits
         self._metrics = metrics
+        begin(metrics.notifications, OUTCOMES)
         self._firing = metrics.alerts.labels("firing")
         self._resolved = metrics.alerts.labels("resolved")
         self._clock = clock

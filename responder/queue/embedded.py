@@ -10,7 +10,7 @@ import structlog
 
 from responder.clock import Clock
 from responder.errors import Permanent, Temporary
-from responder.metrics import Metrics
+from responder.metrics import Metrics, begin
 from responder.queue import Handler
 from responder.store import jobs
 from responder.store.database import Database
@@ -50,6 +50,7 @@ class EmbeddedQueue:
         self._kinds: set[str] = set()
 
     async def run(self, handlers: Mapping[str, Handler]) -> None:
+        begin(self._metrics.jobs, handlers, ("done", "failed", "given_up"))
         stop_listening = self._database.listen("jobs", lambda _payload: self._changed.set())
         try:
             async with asyncio.TaskGroup() as group:

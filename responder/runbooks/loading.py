@@ -10,9 +10,10 @@ from pydantic import ValidationError
 
 from responder import actions
 from responder.detectors import Detectors
-from responder.metrics import Metrics
+from responder.metrics import SEVERITIES, Metrics, begin
 from responder.model.communication import StatusTemplates
 from responder.model.escalation import EscalationPolicy
+from responder.model.finding import Confidence
 from responder.model.record import Record
 from responder.model.runbook import Runbook
 from responder.model.runbook_test import RunbookTest
@@ -131,6 +132,11 @@ class Rules:
     def _count(self, newest: bool) -> None:
         self._metrics.rules_loaded.set(1 if newest else 0)
         self._metrics.runbooks.set(len(self.current.runbooks))
+        runbooks = self.current.runbooks
+        begin(self._metrics.incidents_opened, runbooks, SEVERITIES)
+        begin(self._metrics.incidents_resolved, runbooks, SEVERITIES)
+        own = {cause.slug for runbook in runbooks.values() for cause in runbook.causes}
+        begin(self._metrics.findings, {*self._detectors.causes, *own}, Confidence)
 
 
 def load_tests(folders: Sequence[Path]) -> Sequence[tuple[RunbookTest, Path]]:

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from responder.errors import Permanent, Reason
 from responder.flow.outlets import Outlet
+from responder.flow.series import TAKEN
 from responder.sinks import Call
 from responder.web import actions
 from responder.web.api import FORMS, given_in, name_in
@@ -140,7 +141,7 @@ async def hear(request: web.Request) -> web.Response:
         status = _STATUS.get(trouble.reason, HTTPStatus.BAD_REQUEST)
         site.metrics.calls.labels(trouble.reason.value).inc()
         raise Refused(status, "The call cannot be taken; the log has the reason.") from None
-    site.metrics.calls.labels("taken").inc()
+    site.metrics.calls.labels(TAKEN).inc()
     return web.Response(text=heard.answer, content_type=heard.content_type)
 
 
