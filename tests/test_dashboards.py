@@ -113,9 +113,8 @@ def test_the_incidents_are_marked_on_every_panel(name: str) -> None:
     assert shown["target"] == {"type": "tags", "tags": ["responder"], "matchAny": False, "limit": 100}
 
 
-OK, BAD = (
-    'http_requests_total{namespace="kubechat-system",job="api-gateway",status="%s"}' % code for code in (200, 503)
-)
+GATEWAY = 'http_requests_total{namespace="kubechat-system",job="api-gateway",status='
+OK, BAD = GATEWAY + '"200"}', GATEWAY + '"503"}'
 SAID = 'responder_false_alarms_total{severity="P1",why="said"}'
 RESOLVED = 'responder_incidents_resolved_total{severity="P1",runbook="default"}'
 
