@@ -163,7 +163,7 @@ def test_the_review_of_a_hostile_incident_is_text() -> None:
         TimelineEntry(at=NOW, kind=TimelineKind.ALERT, text=f"{EVIL}\n# heading {number}") for number in range(200)
     ]
     report = full(over(), investigation("likely"), [], url="", runbook=runbook(), timeline=entries)
-    text = review(BOOK.templates["kubechat"], report, "The shop", "Out of memory")
+    text = review(BOOK.templates["kubechat"], report, "The shop", "Out of memory", NOW)
     assert "120 lines left out" in text
     assert "\n# heading" not in text
     assert "](" not in text
@@ -260,3 +260,18 @@ def test_a_procedure_that_cannot_be_followed_is_refused(tmp_path: Path, procedur
     with pytest.raises(Problems) as error:
         load([tmp_path], CATALOG, DETECTORS)
     assert said in str(error.value)
+
+
+def test_the_review_says_when_it_began_when_the_alert_fired_and_how_long_it_lasted() -> None:
+    began = NOW - timedelta(hours=2, minutes=5)
+    ended = over().model_copy(
+        update={"onset_at": began, "started_at": began + timedelta(minutes=5), "resolved_at": NOW}
+    )
+    template = BOOK.templates["default"]
+    text = review(template, full(ended, Investigation(), [], url="", runbook=runbook()), "The shop", "", NOW)
+    assert "| Began | 2026-03-04 00:55:00 UTC (the alert fired 2026-03-04 01:00:00 UTC) |" in text
+    assert "| Lasted | 2 h 5 min |" in text
+    still = ended.model_copy(update={"status": IncidentStatus.FIRING, "resolved_at": None})
+    later = NOW + timedelta(hours=1)
+    text = review(template, full(still, Investigation(), [], url="", runbook=runbook()), "The shop", "", later)
+    assert "| Lasted | 3 h 5 min so far |" in text
