@@ -51,8 +51,8 @@ class Bookkeeping:
 
     @property
     def hearts(self) -> Sequence[Heart]:
-        """All dead man's switches of the ledger."""
-        return tuple(self._hearts.values())
+        """All dead man's switches that still mean something."""
+        return tuple(heart for heart in self._hearts.values() if not heart.retired)
 
     @property
     def alerts(self) -> Sequence[TrackedAlert]:
@@ -65,8 +65,9 @@ class Bookkeeping:
         return None if holder is None else self._alerts[holder, key]
 
     def heart(self, key: str) -> Heart | None:
-        """A dead man's switch."""
-        return self._hearts.get(key)
+        """A dead man's switch that still means something."""
+        heart = self._hearts.get(key)
+        return None if heart is None or heart.retired else heart
 
     def incident(self, incident_id: str) -> Incident:
         """An incident as it was, or was just opened."""

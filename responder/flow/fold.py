@@ -27,12 +27,12 @@ SAME_START = timedelta(milliseconds=1)
 _OPEN = (AlertState.FIRING, AlertState.UNKNOWN)
 
 
-def wanted(notification: Notification, assign: Assign) -> tuple[Collection[str], Collection[str], Collection[str]]:
-    """What the ledger must hold: alert keys, incident identities, heart keys (and all stopped hearts besides)."""
+def wanted(notification: Notification, assign: Assign) -> tuple[Collection[str], Collection[str]]:
+    """What the ledger must hold: alert keys and incident identities (and all hearts besides)."""
     assignments = [assign(alert) for alert in notification.alerts]
     hearts = {found.identity for found in assignments if found.runbook.heartbeat}
     keys = {alert.key for alert in notification.alerts} | {heartbeat.silence_key(identity) for identity in hearts}
-    return keys, {found.identity for found in assignments}, hearts
+    return keys, {found.identity for found in assignments}
 
 
 def fold(ledger: Ledger, notification: Notification, assign: Assign, rules: FoldRules, now: datetime) -> Changes:

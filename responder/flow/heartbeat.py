@@ -58,10 +58,12 @@ def revive(book: Bookkeeping, heart: Heart, assignment: Assignment) -> None:
 
 
 def check(book: Bookkeeping, heart: Heart, assignment: Assignment) -> None:
-    """Stop a heart that is overdue; revive one whose beats turned out not to be stale."""
+    """Stop a heart that is overdue; revive one whose beats turned out not to be stale; follow changed rules."""
     if assignment.runbook.heartbeat is None:
-        if not heart.stopped:
-            book.put_heart(heart.model_copy(update={"stopped": True}))
+        _retire(book, heart, "The rules name no heartbeat here any more")
+        return
+    if assignment.identity != heart.key:
+        _move(book, heart, assignment)
         return
     within = assignment.runbook.heartbeat.within
     if not heart.stopped:
@@ -69,6 +71,23 @@ def check(book: Bookkeeping, heart: Heart, assignment: Assignment) -> None:
             stop(book, heart.model_copy(update={"starts_at": None}), assignment, heart.due_at, "Not heard of in time")
     elif heart.due_at < heart.last_beat and heart.due_at + book.rules.hold <= book.now < heart.last_beat + within:
         revive(book, heart, assignment)
+
+
+def _move(book: Bookkeeping, heart: Heart, assignment: Assignment) -> None:
+    """The rules or settings group it otherwise now: another heart takes its place, at the latest when it beats."""
+    if book.heart(assignment.identity) is None:
+        if heart.stopped:
+            return
+        place = {"key": assignment.identity, "identity": assignment.identity, "runbook": assignment.runbook.name}
+        book.put_heart(heart.model_copy(update=place))
+    _retire(book, heart, "Grouped otherwise now, and watched there")
+
+
+def _retire(book: Bookkeeping, heart: Heart, said: str) -> None:
+    book.put_heart(heart.model_copy(update={"stopped": True, "retired": True}))
+    silence = book.tracked(silence_key(heart.identity))
+    if silence is not None and silence.state is not AlertState.RESOLVED:
+        book.put(silence, said, state=AlertState.RESOLVED, ends_at=book.now, last_seen=book.now)
 
 
 def stop(book: Bookkeeping, heart: Heart, assignment: Assignment, at: datetime, said: str) -> None:

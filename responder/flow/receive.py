@@ -180,13 +180,11 @@ class Receiver:
     def _ledger(self, connection: Connection, parsed: Sequence[Notification], assign: Assign) -> Ledger:
         keys: set[str] = set()
         identities: set[str] = set()
-        heart_keys: set[str] = set()
         for notification in parsed:
-            more_keys, more_identities, more_hearts = wanted(notification, assign)
+            more_keys, more_identities = wanted(notification, assign)
             keys.update(more_keys)
             identities.update(more_identities)
-            heart_keys.update(more_hearts)
-        return incidents.ledger(connection, keys, identities, heart_keys, self._members)
+        return incidents.ledger(connection, keys, identities, self._members)
 
     def _assign(self, alert: Alert) -> Assignment:
         settings = self._world.settings

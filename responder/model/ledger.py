@@ -28,6 +28,7 @@ class Heart(Record):
     """A dead man's switch: when it last beat, when silence becomes an incident, and where it is assigned.
 
     `starts_at` is the start of the alert that beat last, where one was told. Once stopped, `due_at` is when it stopped.
+    Once `retired` it means nothing any more: the rules name no heartbeat there, or another heart took its place.
     """
 
     key: str
@@ -37,6 +38,7 @@ class Heart(Record):
     last_beat: AwareDatetime
     due_at: AwareDatetime
     stopped: bool = False
+    retired: bool = False
     starts_at: AwareDatetime | None = None
 
 
@@ -46,7 +48,7 @@ class Ledger:
 
     `incidents` by id: those that hold an alert of the notification (of each alert the latest), and of each
     identity in question the latest. `alerts` by (incident id, alert key): all alerts of these incidents.
-    `hearts` by key.
+    `hearts` by key, all there are: whether the pipeline works is asked of every end of an alert.
     """
 
     incidents: Mapping[str, Incident] = field(default_factory=dict)

@@ -39,7 +39,6 @@ def ledger(
     connection: Connection,
     keys: Collection[str],
     identities: Collection[str],
-    heart_keys: Collection[str],
     known: Members,
 ) -> Ledger:
     """What a fold needs: see `responder.model.ledger.Ledger`. The alerts of `known` incidents are not read again."""
@@ -52,7 +51,7 @@ def ledger(
         holders = select(alerts.c.key, alerts.c.incident_id).where(alerts.c.key.in_(chunk))
         newest = {row.key: row.incident_id for row in connection.execute(holders.order_by(alerts.c.last_seen))}
         ids.update(newest.values())
-    return _ledger_of(connection, ids, heart_keys, known)
+    return _ledger_of(connection, ids, known)
 
 
 def open_ledger(connection: Connection) -> Ledger:
@@ -61,7 +60,7 @@ def open_ledger(connection: Connection) -> Ledger:
     ids = set(connection.scalars(select(alerts.c.incident_id).where(alerts.c.state.in_(unsettled)).distinct()))
     still_open = select(incidents.c.id).where(incidents.c.status != IncidentStatus.RESOLVED)
     ids.update(connection.scalars(still_open))
-    return _ledger_of(connection, ids, list(connection.scalars(select(hearts.c.key))), {})
+    return _ledger_of(connection, ids, {})
 
 
 class Conflict(Exception):
@@ -172,10 +171,9 @@ _ORDER: Mapping[AlertState, int] = {
 }
 
 
-def _ledger_of(connection: Connection, ids: Collection[str], heart_keys: Collection[str], known: Members) -> Ledger:
+def _ledger_of(connection: Connection, ids: Collection[str], known: Members) -> Ledger:
     found: dict[str, Incident] = {}
     tracked: dict[tuple[str, str], TrackedAlert] = {}
-    beating: dict[str, Heart] = {}
     for chunk in _chunks(sorted(ids)):
         for document in connection.scalars(select(incidents.c.document).where(incidents.c.id.in_(chunk))):
             incident = Incident.model_validate_json(document)
@@ -185,11 +183,8 @@ def _ledger_of(connection: Connection, ids: Collection[str], heart_keys: Collect
         for document in connection.scalars(select(alerts.c.document).where(alerts.c.incident_id.in_(unread))):
             alert = TrackedAlert.model_validate_json(document)
             tracked[alert.incident_id, alert.key] = alert
-    for chunk in _chunks(sorted(heart_keys)):
-        for document in connection.scalars(select(hearts.c.document).where(hearts.c.key.in_(chunk))):
-            heart = Heart.model_validate_json(document)
-            beating[heart.key] = heart
-    return Ledger(found, tracked, beating)
+    beating = [Heart.model_validate_json(document) for document in connection.scalars(select(hearts.c.document))]
+    return Ledger(found, tracked, {heart.key: heart for heart in beating})
 
 
 def _incident_row(incident: Incident) -> dict[str, Any]:

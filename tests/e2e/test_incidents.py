@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -115,3 +115,22 @@ async def test_each_cluster_is_reconciled_with_its_own_alertmanager(start_servic
         assert over["target"]["cluster"] == "staging"
         assert "Gone from Alertmanager" in str(over["timeline"])
         assert [one["status"] for one in await service.incidents()].count("firing") == 1
+
+
+def ended(fired: dict[str, Any]) -> dict[str, Any]:
+    return {**fired, "status": "resolved", "endsAt": datetime.now(UTC).isoformat()}
+
+
+async def test_what_ends_as_the_pipeline_breaks_is_not_taken_for_recovered(start_service: Starter) -> None:
+    service = await start_service()
+    watchdog = {**alert("Watchdog", severity="none"), "startsAt": "2026-01-01T00:00:00Z"}
+    crashing = alert(namespace="shop", pod="api-0")
+    await service.post(watchdog)
+    await service.post(crashing)
+    await service.incident(lambda incident: incident["runbook"] == "kubernetes-pod")
+    await service.post(ended(watchdog))
+    await service.incident(lambda incident: incident["runbook"] == "watchdog")
+    await service.post(ended(crashing))
+    found = await service.incident(lambda one: one["runbook"] == "kubernetes-pod" and one["status"] != "firing")
+    assert found["status"] == "unknown"
+    assert "not a recovery" in str(found["timeline"])

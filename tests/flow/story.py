@@ -1,6 +1,6 @@
 """A story of deliveries: folds one after the other, and keeps what they come to."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -88,6 +88,7 @@ class Story:
 
     def __init__(self, rules: FoldRules = RULES) -> None:
         self.rules = rules
+        self.assign: Callable[[Alert], Assignment] = assign
         self.ledger = Ledger()
         self.timeline: list[str] = []
         self.investigated: list[str] = []
@@ -106,12 +107,12 @@ class Story:
 
     def read(self, notification: Notification) -> Changes:
         """A delivery that was recorded."""
-        return self._keep(fold(self.ledger, notification, assign, self.rules, notification.received_at))
+        return self._keep(fold(self.ledger, notification, self.assign, self.rules, notification.received_at))
 
     def reconcile(self, at: float, api: Sequence[Mapping[str, Any]] | None = None) -> Changes:
         """Compare with the API, or with the clock alone."""
         answers = {} if api is None else dict.fromkeys(self.ledger.incidents, Answer(api))
-        return self._keep(reconcile(self.ledger, answers, assign, self.rules, NOW + timedelta(seconds=at)))
+        return self._keep(reconcile(self.ledger, answers, self.assign, self.rules, NOW + timedelta(seconds=at)))
 
     @property
     def incidents(self) -> Sequence[Incident]:

@@ -429,12 +429,11 @@ def test_receivers_are_remembered_together() -> None:
     assert story.tracked(firing()).receivers == ("a", "b")
 
 
-def test_what_the_ledger_must_hold_names_keys_identities_and_hearts() -> None:
+def test_what_the_ledger_must_hold_names_keys_and_identities() -> None:
     delivery = Notification(id=1, received_at=NOW, alerts=(firing(), firing("Watchdog")))
-    keys, identities, hearts = wanted(delivery, assign)
+    keys, identities = wanted(delivery, assign)
     assert {firing().key, firing("Watchdog").key} < set(keys)
     assert set(identities) == {"triage|shop", "watchdog|shop"}
-    assert set(hearts) == {"watchdog|shop"}
 
 
 def test_an_alert_is_kept_by_its_open_incident_when_the_rules_change() -> None:

@@ -1,13 +1,15 @@
 """What webhooks leave out is learned from Alertmanager's API, or decided by the clock."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
+from responder.flow.reconcile import Answer, reconcile
 from responder.model.alert import Alert
 from responder.model.incident import AlertState, IncidentStatus
-from responder.model.ledger import Changes
-from tests.flow.story import Story, firing, in_api, moment, resolved
+from responder.model.ledger import Assignment, Changes
+from tests.flow.story import Story, assign, firing, in_api, moment, resolved
 
 
 def nothing(changes: Changes) -> bool:
@@ -248,3 +250,55 @@ def test_reconciling_twice_is_reconciling_once(api: Sequence[dict[str, object]] 
     story.tell(40, last)
     story.reconcile(5000, api)
     assert nothing(story.reconcile(5000, api))
+
+
+def regrouped(alert: Alert) -> Assignment:
+    found = assign(alert)
+    return replace(found, identity=f"{found.identity}|prod")
+
+
+def without_heartbeats(alert: Alert) -> Assignment:
+    found = assign(alert)
+    return replace(found, runbook=found.runbook.model_copy(update={"heartbeat": None}))
+
+
+def test_a_heart_that_is_grouped_otherwise_after_a_reload_is_no_silence() -> None:
+    story = Story()
+    story.tell(1, firing("Watchdog"))
+    story.assign = regrouped
+    story.reconcile(300)
+    story.tell(500, firing("Watchdog"))
+    story.reconcile(900)
+    assert story.incidents == []
+    story.reconcile(1200)
+    assert story.incident.runbook == "watchdog"
+
+
+def test_a_heart_that_stopped_beats_again_under_its_new_grouping() -> None:
+    story = Story()
+    story.tell(1, firing("Watchdog"))
+    story.reconcile(700)
+    story.assign = regrouped
+    story.reconcile(760)
+    assert story.incident.open
+    story.tell(800, firing("Watchdog", start=790))
+    story.reconcile(860)
+    assert not story.incident.open
+
+
+def test_where_the_rules_name_no_heartbeat_any_more_the_pipeline_is_not_broken_for_ever() -> None:
+    story = Story()
+    story.tell(1, firing("Watchdog"))
+    story.tell(2, firing())
+    story.assign = without_heartbeats
+    story.reconcile(700)
+    story.tell(710, resolved(firing(), end=705))
+    assert story.state(firing()) is AlertState.RESOLVED
+
+
+def test_an_incident_is_compared_with_its_own_alertmanager_alone() -> None:
+    story = Story()
+    story.tell(1, firing(), firing(namespace="billing"))
+    here = next(incident for incident in story.incidents if incident.group["namespace"] == "shop")
+    changes = reconcile(story.ledger, {here.id: Answer([])}, assign, story.rules, moment(60))
+    assert [(alert.labels["namespace"], alert.state) for alert in changes.alerts] == [("shop", AlertState.RESOLVED)]
