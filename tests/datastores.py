@@ -105,10 +105,14 @@ class RedisProcess(Process):
         self._password = password
 
     async def is_ready(self) -> bool:
-        with suppress(redis.exceptions.RedisError, OSError):
+        """Whether it answers, though it may refuse to do anything yet."""
+        try:
             async with self.client() as client:
                 return bool(await client.ping())
-        return False
+        except (redis.exceptions.BusyLoadingError, redis.exceptions.ResponseError):
+            return True
+        except (redis.exceptions.RedisError, OSError):
+            return False
 
     def client(self) -> Any:
         """A client that may do everything."""

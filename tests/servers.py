@@ -86,6 +86,11 @@ class Process:
             process.kill()
             await process.wait()
 
+    def send(self, what: signal.Signals) -> None:
+        """Send it a signal, and do not wait for what it does."""
+        assert self._process is not None
+        self._process.send_signal(what)
+
     async def restart(self, how: signal.Signals = signal.SIGTERM) -> None:
         """End it and start it again."""
         await self.stop(how)

@@ -19,6 +19,7 @@ from responder.clients import Rows, Statement
 from responder.clients._values import parameter, plain
 from responder.clients.answers import SHOWN_OF_BODY, SecretFile, unconnected
 from responder.clients.sharing import Shared
+from responder.clients.silence import PATIENCE, accepts, silent
 from responder.clock import Clock
 from responder.errors import ConfigError, Permanent, Reason, Temporary, Trouble
 from responder.metrics import Metrics
@@ -143,11 +144,20 @@ class AsyncpgPostgres:
     async def read(self, statements: Mapping[str, Statement], *, limit: int = 200) -> Mapping[str, Rows | Trouble]:
         """All statements over one connection; one that fails is trouble in its place."""
         key = (tuple(statements.items()), limit)
-        return await self._shared.ask(key, lambda: self._read(statements, limit))
+        return await self._shared.ask(key, lambda: self._heard(statements, limit))
 
     async def close(self) -> None:
         """Give up what is under way."""
         await self._shared.close()
+
+    async def _heard(self, statements: Mapping[str, Statement], limit: int) -> Mapping[str, Rows | Trouble]:
+        """The answers; of silence it is said whether the server still takes connections."""
+        try:
+            return await self._read(statements, limit)
+        except Temporary as trouble:
+            if trouble.reason is Reason.TIMEOUT and await accepts(self._login.host, self._login.port):
+                raise Temporary(silent(self._what), Reason.TIMEOUT) from None
+            raise
 
     async def _read(self, statements: Mapping[str, Statement], limit: int) -> Mapping[str, Rows | Trouble]:
         # imported with the first question: who has no database need not carry the driver
@@ -181,7 +191,7 @@ class AsyncpgPostgres:
             database=login.database,
             password=self._password.get() or login.password or None,
             ssl=await asyncio.to_thread(login.security),
-            timeout=self._settings.timeout.total_seconds(),
+            timeout=self._settings.timeout.total_seconds() * PATIENCE,
             statement_cache_size=0,  # a pooler in between may change the server connection
             server_settings={"application_name": APPLICATION},
         )

@@ -14,6 +14,7 @@ from yarl import URL
 from responder.clients import Reply, addresses
 from responder.clients.answers import SHOWN_OF_BODY, SecretFile, unconnected
 from responder.clients.sharing import Shared
+from responder.clients.silence import PATIENCE, accepts, silent
 from responder.clock import Clock
 from responder.errors import ConfigError, Permanent, Reason, Temporary, Trouble
 from responder.metrics import Metrics
@@ -22,6 +23,17 @@ from responder.model.redaction import redact
 from responder.settings import RedisSettings
 
 PORT = 6379
+CODES = {
+    "BusyLoadingError": "LOADING",
+    "ClusterDownError": "CLUSTERDOWN",
+    "MasterDownError": "MASTERDOWN",
+    "NoPermissionError": "NOPERM",
+    "OutOfMemoryError": "OOM",
+    "ReadOnlyError": "READONLY",
+}
+"""Redis' own names of the errors whose texts the driver gives without them."""
+_NOT_NOW = re.compile("LOADING|MISCONF|MASTERDOWN|BUSY |CLUSTERDOWN|Errors writing")
+"""What a server says that would answer at another time."""
 IN_PLACE = (Reason.FORBIDDEN, Reason.BAD_REQUEST, Reason.SERVER_ERROR)
 """What goes wrong with one command alone."""
 MOST_SERVERS = 64
@@ -82,11 +94,20 @@ class RedisServer:
         for command in commands:
             if not ALLOWED.fullmatch(command):
                 raise Permanent(f"{command[:80]!r} is none of the commands that only read", Reason.FORBIDDEN)
-        return await self._shared.ask(commands, lambda: self._ask(commands))
+        return await self._shared.ask(commands, lambda: self._heard(commands))
 
     async def close(self) -> None:
         """Give up what is under way."""
         await self._shared.close()
+
+    async def _heard(self, commands: Sequence[str]) -> Sequence[Reply | Trouble]:
+        """The replies; of silence it is said whether the server still takes connections."""
+        try:
+            return await self._ask(commands)
+        except Temporary as trouble:
+            if trouble.reason is Reason.TIMEOUT and await accepts(await self._address(), self._port):
+                raise Temporary(silent(self._what), Reason.TIMEOUT) from None
+            raise
 
     async def _ask(self, commands: Sequence[str]) -> Sequence[Reply | Trouble]:
         # imported with the first question: who has no Redis need not carry the driver
@@ -109,7 +130,7 @@ class RedisServer:
                 await client.aclose()
 
     def _client(self, driver: Any, host: str) -> Any:
-        seconds = self._settings.timeout.total_seconds()
+        seconds = self._settings.timeout.total_seconds() * PATIENCE
         return driver.Redis(
             host=host,
             port=self._port,
@@ -165,14 +186,14 @@ class RedisServer:
         """The trouble behind an error, in the server's own words (redis.io/docs, `errorstats` has their names)."""
         errors: Any = importlib.import_module("redis.exceptions")
         said = redact(" ".join(str(error).split()) or type(error).__name__)[:SHOWN_OF_BODY]
+        if code := CODES.get(type(error).__name__):
+            said = f"{code} {said}"
         message = f"{self._what}: {said}"
         if re.search(r"NOAUTH|WRONGPASS|invalid (?:username-)?password|Authentication required|AUTH ", said, re.I):
             return Permanent(message, Reason.UNAUTHORIZED)
         if re.search(r"max(?:imum)? number of clients reached", said, re.I):
             return Temporary(message, Reason.OVERLOADED)
-        if isinstance(error, errors.BusyLoadingError) or re.search(
-            r"^(?:LOADING|MISCONF|MASTERDOWN)|^Errors writing", said
-        ):
+        if _NOT_NOW.match(said):
             return Temporary(message, Reason.SERVER_ERROR)
         if isinstance(error, errors.TimeoutError | TimeoutError):
             return Temporary(f"{self._what}: no answer in time", Reason.TIMEOUT)

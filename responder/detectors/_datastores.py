@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 
 from responder.detectors import Case
-from responder.model.datastore import Server
+from responder.model.datastore import SILENT, Server
 from responder.model.evidence import Evidence
 from responder.model.failures import FailureKind, failure
 from responder.model.finding import Cause, Finding
@@ -62,6 +62,11 @@ def refused(evidence: Evidence) -> bool:
     """Whether the host said that nobody listens there, rather than nothing at all."""
     found = failure(evidence.summary)
     return found is not None and found.kind is FailureKind.REFUSED
+
+
+def silent(evidence: Evidence) -> bool:
+    """Whether the server took the connection and said nothing."""
+    return SILENT in evidence.summary
 
 
 def complained(case: Case, about: Subject, kind: FailureKind) -> Mapping[str, str]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from responder.detectors import Case
-from responder.detectors._datastores import cause, complained, refused, subject, unanswered, with_callers
+from responder.detectors._datastores import cause, complained, refused, silent, subject, unanswered, with_callers
 from responder.detectors._writing import CERTAIN, LIKELY, POSSIBLE, because, found, plural, quote
 from responder.detectors.databases import READ_ONLY, SESSIONS
 from responder.errors import Reason
@@ -89,11 +89,16 @@ WRAPAROUND = cause(
     "Remove what holds vacuum back (long transactions, slots, prepared transactions), then VACUUM FREEZE",
     symptom_of=("postgres-long-transaction", "postgres-idle-transaction"),
 )  # fmt: skip
+SILENT = cause(
+    "postgres-unresponsive", "PostgreSQL accepts connections and does not answer",
+    "It runs, and something keeps it from answering: too little CPU, swapping, a disk that hangs, or it is paused.",
+    "pg_isready -h HOST -p PORT; CPU, memory and disk of its pod", "Give it CPU and memory; look at its disk",
+)  # fmt: skip
 CAUSES = (
-    DOWN, NOT_READY, CREDENTIALS, CROWDED, IDLE_TRANSACTION, LONG_TRANSACTION, BLOCKED, SLOW, DISK, LAG, SLOT,
+    SILENT, DOWN, NOT_READY, CREDENTIALS, CROWDED, IDLE_TRANSACTION, LONG_TRANSACTION, BLOCKED, SLOW, DISK, LAG, SLOT,
     WRAPAROUND,
 )  # fmt: skip
-STOPPING = (DOWN, NOT_READY, SESSIONS, BLOCKED, READ_ONLY)
+STOPPING = (SILENT, DOWN, NOT_READY, SESSIONS, BLOCKED, READ_ONLY)
 """The causes that let callers fail."""
 
 
@@ -128,10 +133,18 @@ def _unanswered(about: Subject, server: Server, evidence: Evidence) -> Iterator[
             yield found(CREDENTIALS, about, CERTAIN, f"{about} refuses the user that Responder has: {said}", reasons)
         case Reason.SERVER_ERROR:
             yield found(NOT_READY, about, CERTAIN, f"{about} takes no sessions now: {said}", reasons)
+        case Reason.TIMEOUT if silent(evidence):
+            steps = [_ready(server), "Look at the CPU, memory and disk of its pod or host"]
+            yield found(SILENT, about, LIKELY, f"{about} accepts connections and does not answer", reasons,
+                        next_steps=steps)  # fmt: skip
         case Reason.UNREACHABLE | Reason.TIMEOUT | Reason.BREAKER_OPEN:
-            steps = [f"pg_isready -h {server.host} -p {server.place.rpartition(':')[2]}"]
+            steps = [_ready(server)]
             sure = LIKELY if refused(evidence) else POSSIBLE
             yield found(DOWN, about, sure, f"{about} does not answer: {said}", reasons, next_steps=steps)
+
+
+def _ready(server: Server) -> str:
+    return f"pg_isready -h {server.host} -p {server.place.rpartition(':')[2]}"
 
 
 def _findings(case: Case, about: Subject, name: str, health: PostgresHealth) -> Iterator[Finding]:

@@ -1,22 +1,22 @@
 """Redis servers, as `redis.health` saw them. What they refuse has Redis' own names: OOM, MISCONF, READONLY."""
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from responder.detectors import Case
-from responder.detectors._datastores import cause, complained, refused, subject, unanswered, with_callers
+from responder.detectors._datastores import cause, complained, refused, silent, subject, unanswered, with_callers
 from responder.detectors._writing import CERTAIN, LIKELY, POSSIBLE, because, found, quote
 from responder.detectors.databases import READ_ONLY, SESSIONS
 from responder.errors import Reason
 from responder.model.datastore import Server
 from responder.model.evidence import Evidence
 from responder.model.failures import FailureKind
-from responder.model.finding import Cleared, Finding
+from responder.model.finding import Cause, Cleared, Finding
 from responder.model.numbers import shown
 from responder.model.redis import RedisHealth
 from responder.model.subject import Subject
 
 PROBE = "redis.health"
+UNKILLABLE = "Where it has written (UNKILLABLE): wait, or SHUTDOWN NOSAVE, which loses all writes since the last save"
 
 DOWN = cause(
     "redis-down", "Redis does not answer", "Nobody listens at its address, or nothing comes back.",
@@ -67,8 +67,27 @@ SLOW = cause(
     "Redis does one command at a time: all others wait meanwhile.", "SLOWLOG GET",
     "Replace KEYS by SCAN, and split large values and scripts",
 )  # fmt: skip
-CAUSES = (DOWN, CREDENTIALS, LOADING, MEMORY, EVICTING, CROWDED, PERSISTENCE, LINK, CLUSTER, SLOW)
-STOPPING = (DOWN, LOADING, MEMORY, PERSISTENCE, CLUSTER, SESSIONS, READ_ONLY)
+BUSY = cause(
+    "redis-busy-script", "Redis is busy with a script",
+    "A script or function runs longer than busy-reply-threshold; until it ends every command is answered with BUSY.",
+    "redis-cli PING; the server's log names the script",
+    "End it with SCRIPT KILL or FUNCTION KILL, and bound its loops",
+)  # fmt: skip
+SILENT = cause(
+    "redis-unresponsive", "Redis accepts connections and does not answer",
+    "It runs, and something keeps it from answering: a long command or script, swapping, too little CPU, a pause.",
+    "redis-cli PING; CPU and memory of its pod", "End the long command, or give it CPU and memory",
+)  # fmt: skip
+REPLICAS = cause(
+    "redis-too-few-replicas", "Redis refuses writes for want of replicas",
+    "Fewer replicas than min-replicas-to-write follow it: writes fail with NOREPLICAS.",
+    "INFO replication: min_slaves_good_slaves; CONFIG GET min-replicas-to-write",
+    "Bring the replicas back; lower min-replicas-to-write only where lost writes are accepted",
+)  # fmt: skip
+CAUSES = (
+    DOWN, CREDENTIALS, LOADING, MEMORY, EVICTING, CROWDED, PERSISTENCE, LINK, CLUSTER, SLOW, BUSY, SILENT, REPLICAS
+)  # fmt: skip
+STOPPING = (DOWN, LOADING, MEMORY, PERSISTENCE, CLUSTER, SESSIONS, READ_ONLY, BUSY, SILENT, REPLICAS)
 """The causes that let callers fail."""
 
 
@@ -80,14 +99,15 @@ def detect(case: Case) -> Iterator[Finding | Cleared]:
         server = Server("Redis", health.name, health.place)
         about = subject(case, server)
         findings = [
-            *_writes(case, about, name, health),
+            *_writes(case, server, about, name, health),
             *_capacity(about, name, health),
-            *_replication(about, name, health),
+            *_replication(server, about, name, health),
         ]
         yield from (with_callers(case, server, finding, STOPPING) for finding in findings)
         if not findings and health.ping_seconds is not None:
             named = f"Redis{f' {health.name}' if health.name else ''}"
-            yield Cleared(text=f"{named} (PONG in {shown(health.ping_seconds, 'seconds')})", evidence=(name,))
+            answered = f"that {named} answers" if case.evidence[name].gaps else named
+            yield Cleared(text=f"{answered} (PONG in {shown(health.ping_seconds, 'seconds')})", evidence=(name,))
 
 
 def _unanswered(about: Subject, server: Server, evidence: Evidence) -> Iterator[Finding]:
@@ -99,31 +119,74 @@ def _unanswered(about: Subject, server: Server, evidence: Evidence) -> Iterator[
         case Reason.UNAUTHORIZED:
             yield found(CREDENTIALS, about, CERTAIN, f"{about} refuses the user that Responder has: {said}", reasons)
         case Reason.SERVER_ERROR:
-            known = PERSISTENCE if re.search("MISCONF|Errors writing", said) else LOADING
-            yield found(known, about, LIKELY, f"{about} is not ready: {said}", reasons)
+            spoken = (item for code, item in _refusals(server).items() if code in evidence.summary)
+            if named := next(spoken, None):
+                yield found(named[0], about, CERTAIN, f"{about} does not serve: {said}", reasons, next_steps=named[1])
+        case Reason.TIMEOUT if silent(evidence):
+            steps = [_cli(server, "PING"), f"Look at what it did once it answers: {_cli(server, 'SLOWLOG GET 10')}"]
+            yield found(SILENT, about, LIKELY, f"{about} accepts connections and does not answer", reasons,
+                        next_steps=steps)  # fmt: skip
         case Reason.UNREACHABLE | Reason.TIMEOUT | Reason.BREAKER_OPEN:
-            steps = [f"redis-cli -h {server.host} -p {server.place.rpartition(':')[2]} PING"]
+            steps = [_cli(server, "PING")]
             sure = LIKELY if refused(evidence) else POSSIBLE
             yield found(DOWN, about, sure, f"{about} does not answer: {said}", reasons, next_steps=steps)
 
 
-def _writes(case: Case, about: Subject, name: str, health: RedisHealth) -> Iterator[Finding]:
+def _refusals(server: Server) -> Mapping[str, tuple[Cause, list[str]]]:
+    """What a server says that refuses every command, with what helps."""
+    return {
+        "SCRIPT KILL": (BUSY, [_cli(server, "SCRIPT KILL"), UNKILLABLE]),
+        "FUNCTION KILL": (BUSY, [_cli(server, "FUNCTION KILL"), UNKILLABLE]),
+        "BUSY": (BUSY, [_cli(server, "SCRIPT KILL"), UNKILLABLE]),
+        "MISCONF": (PERSISTENCE, _saving(server)),
+        "Errors writing": (PERSISTENCE, _saving(server)),
+        "MASTERDOWN": (LINK, [_cli(server, "INFO replication")]),
+        "CLUSTERDOWN": (CLUSTER, [_cli(server, "CLUSTER INFO"), _cli(server, "CLUSTER NODES")]),
+        "LOADING": (LOADING, [f"Wait; how far it is: {_cli(server, 'INFO persistence')}"]),
+    }
+
+
+def _saving(server: Server) -> list[str]:
+    return [
+        f"Find its folder and why it cannot write there: {_cli(server, 'CONFIG GET dir')}; df -h of it; its log",
+        f"Then save at once: {_cli(server, 'BGSAVE')} (with the append-only file: BGREWRITEAOF)",
+    ]
+
+
+def _cli(server: Server, command: str) -> str:
+    return f"redis-cli -h {server.host} -p {server.place.rpartition(':')[2]} {command}"
+
+
+def _writes(case: Case, server: Server, about: Subject, name: str, health: RedisHealth) -> Iterator[Finding]:
     """What keeps it from taking writes."""
     if health.loading:
-        left = f", {shown(health.loading_left_seconds, 'seconds')} to go" if health.loading_left_seconds else ""
-        yield found(LOADING, about, CERTAIN, f"{about} loads its data{left}", [because(f"loading: 1{left}", name)])
+        left = f", {shown(seconds, 'seconds')} to go" if (seconds := health.loading_left_seconds or 0) > 0 else ""
+        yield found(
+            LOADING, about, CERTAIN, f"{about} loads its data{left}", [because(f"loading: 1{left}", name)],
+            next_steps=[f"Wait; how far it is: {_cli(server, 'INFO persistence')}"],
+        )  # fmt: skip
     if health.full:
         used, count = _memory(health), health.errors.get("OOM", 0)
         reasons = [because(f"{used} used, maxmemory-policy {health.policy}", name)]
         reasons += [because(f"{count} commands were refused with OOM so far", name)] if count else []
-        headline = f"{about} has no memory for writes: {used}, and nothing may be evicted"
-        yield found(MEMORY, about, CERTAIN if count else LIKELY, headline, reasons, next_steps=["redis-cli --bigkeys"])
+        reached = (health.used_memory or 0) >= (health.max_memory or 0)
+        headline = (
+            f"{about} has {'no' if reached else 'hardly any'} memory for writes: {used}, and nothing may be evicted"
+        )
+        steps = [f"Find what takes the room: {_cli(server, '--bigkeys')}"]
+        yield found(MEMORY, about, CERTAIN if count and reached else LIKELY, headline, reasons, next_steps=steps)
     if health.unsaved:
         states = f"rdb_last_bgsave_status {health.rdb_status}, aof_last_write_status {health.aof_status or 'off'}"
         reasons = [because(states, name)]
         reasons += [because(quote(health.ping_error), name)] if health.ping_error else []
-        effect = " and refuses writes" if health.stops_writes or health.ping_error else ""
-        yield found(PERSISTENCE, about, CERTAIN, f"{about} cannot save its data{effect}", reasons)
+        effect = " and refuses writes" if health.stops_writes or "MISCONF" in health.ping_error else ""
+        headline = f"{about} cannot save its data{effect}"
+        yield found(PERSISTENCE, about, CERTAIN, headline, reasons, next_steps=_saving(server))
+    if health.lonely:
+        follow = f"{health.good_replicas} of {health.min_replicas} replicas follow it"
+        steps = [_cli(server, "INFO replication"), "Start the replicas that are missing"]
+        headline = f"{about} refuses writes: {follow}"
+        yield found(REPLICAS, about, CERTAIN, headline, [because(follow, name)], next_steps=steps)
     told = complained(case, about, FailureKind.READ_ONLY)
     count = health.errors.get("READONLY", 0)
     if health.role == "replica" and health.replica_read_only and (told or count):
@@ -156,18 +219,23 @@ def _capacity(about: Subject, name: str, health: RedisHealth) -> Iterator[Findin
         yield found(SLOW, about, POSSIBLE, f"{about} took {took} to answer PING", [because(f"PONG in {took}", name)])
 
 
-def _replication(about: Subject, name: str, health: RedisHealth) -> Iterator[Finding]:
+def _replication(server: Server, about: Subject, name: str, health: RedisHealth) -> Iterator[Finding]:
     if health.cut_off:
         down = health.master_down_seconds or 0
         since = f" for {shown(down, 'seconds')}" if down > 0 else ""
         headline = f"{about} does not hear of its master {health.master}{since}"
-        yield found(LINK, about, CERTAIN, headline, [because(f"master_link_status down{since}", name)])
+        reasons = [because(f"master_link_status down{since}", name)]
+        reasons += [because(quote(health.ping_error), name)] if health.ping_error else []
+        steps = [f"Look at the master: redis-cli -h {health.master.replace(':', ' -p ')} INFO replication"]
+        yield found(LINK, about, CERTAIN, headline, reasons, next_steps=steps)
     for item in health.behind:
         state = f"{item.state}, {shown(item.lag_seconds or 0, 'seconds')} behind"
         headline = f"Replica {item.address} of {about} does not keep up: {state}"
         yield found(LINK, about, LIKELY, headline, [because(f"replica {item.address}: {state}", name)])
     if health.cluster_state == "fail":
-        yield found(CLUSTER, about, CERTAIN, f"The cluster of {about} is down", [because("cluster_state fail", name)])
+        steps = [_cli(server, "CLUSTER NODES"), f"redis-cli --cluster check {server.place}"]
+        reasons = [because("cluster_state fail", name)]
+        yield found(CLUSTER, about, CERTAIN, f"The cluster of {about} is down", reasons, next_steps=steps)
 
 
 def _memory(health: RedisHealth) -> str:

@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+SILENT = "it accepts connections and does not answer"
+"""What is said of a server that is neither down nor cut off."""
 _NAMED = re.compile(r"(PostgreSQL|Redis)(?: (\S+))? at ((?:\[[^\s\]]*\]|[^\s:\[\]]+):\d+)(?=[:\s]|$)")
 
 

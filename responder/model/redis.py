@@ -79,6 +79,8 @@ class RedisHealth(Shape):
     misses: int = 0
     hit_ratio: float | None = None
     cluster_state: str = ""
+    min_replicas: int = 0
+    good_replicas: int | None = None
     slow: tuple[RedisSlowCommand, ...] = ()
     errors: Mapping[str, int] = Field(default_factory=dict)
     limits: RedisLimits = RedisLimits()
@@ -109,6 +111,11 @@ class RedisHealth(Shape):
         return self.role == "replica" and self.master_link == "down"
 
     @property
+    def lonely(self) -> bool:
+        """Whether it refuses writes because too few replicas follow it."""
+        return self.role == "master" and self.good_replicas is not None and self.good_replicas < self.min_replicas
+
+    @property
     def behind(self) -> Sequence[RedisReplica]:
         """Replicas that are too far behind."""
         limit = self.limits.replication_lag
@@ -123,6 +130,7 @@ class RedisHealth(Shape):
     def troubled(self) -> bool:
         """Whether anything is wrong, or any bound is passed."""
         return bool(
-            self.loading or self.full or self.evicting or self.crowded or self.unsaved or self.cut_off or self.behind
-            or self.sluggish or self.cluster_state == "fail" or (self.ping_seconds or 0) > self.limits.ping
+            self.loading or self.full or self.evicting or self.crowded or self.unsaved or self.cut_off or self.lonely
+            or self.behind or self.sluggish or self.cluster_state == "fail"
+            or (self.ping_seconds or 0) > self.limits.ping
         )  # fmt: skip

@@ -11,12 +11,16 @@ from responder.model.redis import RedisHealth, RedisLimits, RedisReplica, RedisS
 
 MOST_CLIENTS = "maxclients"
 STOP_WRITES = "stop-writes-on-bgsave-error"
+MIN_REPLICAS = "min-replicas-to-write"
 SLOW_LOG = "SLOWLOG GET 20"
-COMMANDS = ("PING", "INFO", f"CONFIG GET {MOST_CLIENTS}", f"CONFIG GET {STOP_WRITES}", SLOW_LOG, "DBSIZE")
+COMMANDS = (
+    "PING", "INFO", f"CONFIG GET {MOST_CLIENTS}", f"CONFIG GET {STOP_WRITES}", f"CONFIG GET {MIN_REPLICAS}", SLOW_LOG,
+    "DBSIZE",
+)  # fmt: skip
 CLUSTER = "CLUSTER INFO"
 RECENT = timedelta(hours=1)
 ERRORS = ("OOM", "MISCONF", "READONLY", "LOADING", "NOAUTH", "WRONGPASS", "NOPERM", "MASTERDOWN", "CLUSTERDOWN",
-          "NOREPLICAS")  # fmt: skip
+          "NOREPLICAS", "BUSY")  # fmt: skip
 """Redis' own names of what it refuses, as `INFO errorstats` counts them."""
 
 _NAME = re.compile(r"[A-Z][A-Z0-9._]*")
@@ -36,6 +40,8 @@ def health(server: Redis, replies: Replies, limits: RedisLimits, now: datetime) 
         ping_error=str(ping) if isinstance(ping, Trouble) else "",
         **_state(info),
         **_replication(info),
+        min_replicas=int(least) if (least := _setting(replies, MIN_REPLICAS)).isdigit() else 0,
+        good_replicas=_whole(info, "min_slaves_good_slaves") if "min_slaves_good_slaves" in info else None,
         **_memory(info),
         **_connections(info, _setting(replies, MOST_CLIENTS)),
         **_persistence(info),
@@ -68,7 +74,7 @@ def _state(info: Info) -> dict[str, Any]:
         "mode": str(info.get("redis_mode") or ""),
         "uptime_seconds": float(_whole(info, "uptime_in_seconds")),
         "loading": _whole(info, "loading") == 1,
-        "loading_left_seconds": float(info["loading_eta_seconds"]) if "loading_eta_seconds" in info else None,
+        "loading_left_seconds": _number(info.get("loading_eta_seconds")),
         "hits": hits,
         "misses": misses,
         "hit_ratio": round(hits / (hits + misses), 4) if hits + misses else None,
@@ -77,12 +83,11 @@ def _state(info: Info) -> dict[str, Any]:
 
 def _replication(info: Info) -> dict[str, Any]:
     if info.get("role") == "slave":
-        down = info.get("master_link_down_since_seconds")
         return {
             "role": "replica",
             "master": f"{info.get('master_host')}:{info.get('master_port')}",
             "master_link": str(info.get("master_link_status") or ""),
-            "master_down_seconds": float(down) if down is not None else None,
+            "master_down_seconds": _number(info.get("master_link_down_since_seconds")),
             "replica_read_only": _whole(info, "slave_read_only") == 1,
         }
     followers = [info.get(f"slave{number}") for number in range(_whole(info, "connected_slaves"))]
@@ -92,7 +97,7 @@ def _replication(info: Info) -> dict[str, Any]:
             RedisReplica(
                 address=f"{item.get('ip')}:{item.get('port')}",
                 state=str(item.get("state") or ""),
-                lag_seconds=float(item["lag"]) if "lag" in item else None,
+                lag_seconds=_number(item.get("lag")),
                 behind_bytes=_whole(info, "master_repl_offset") - _whole(item, "offset"),
             )
             for item in followers
@@ -108,7 +113,7 @@ def _memory(info: Info) -> dict[str, Any]:
         "max_memory": most if info else None,
         "memory_used": round(used / most, 4) if most else None,
         "policy": str(info.get("maxmemory_policy") or ""),
-        "fragmentation": float(info["mem_fragmentation_ratio"]) if "mem_fragmentation_ratio" in info else None,
+        "fragmentation": _number(info.get("mem_fragmentation_ratio")),
         "evicted_keys": _whole(info, "evicted_keys"),
         "expired_keys": _whole(info, "expired_keys"),
     }
@@ -149,6 +154,10 @@ def _errors(info: Info, name: str) -> int:
 def _whole(info: Info, name: str) -> int:
     value = info.get(name)
     return int(value) if isinstance(value, int | float) else 0
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
 
 
 def _slow(reply: Reply | Trouble, since: datetime) -> Iterator[RedisSlowCommand]:

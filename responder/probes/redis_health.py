@@ -115,12 +115,14 @@ def _wrong(health: RedisHealth) -> Iterator[str]:
         refused = f", {health.errors['OOM']} commands refused" if "OOM" in health.errors else ""
         yield f"{used} used, and nothing may be evicted{refused}"
     if health.unsaved:
-        effect = ", so it refuses writes" if health.stops_writes or health.ping_error else ""
+        effect = ", so it refuses writes" if health.stops_writes or "MISCONF" in health.ping_error else ""
         yield f"it cannot save its data (rdb {health.rdb_status}, aof {health.aof_status or 'off'}){effect}"
     if health.cut_off:
         down = health.master_down_seconds or 0
         since = f" for {shown(down, 'seconds')}" if down > 0 else ""
         yield f"a replica whose link to {health.master} is down{since}"
+    if health.lonely:
+        yield f"{health.good_replicas} of {health.min_replicas} replicas follow it, so it refuses writes"
     if health.cluster_state == "fail":
         yield "the cluster is in state fail"
     if health.evicting:

@@ -129,6 +129,11 @@ def test_what_is_past_its_bound_is_named_with_the_workload(changes: dict[str, An
             "cannot connect (connection refused)",
             ("postgres-down", Confidence.LIKELY),
         ),
+        (
+            Reason.TIMEOUT,
+            "it accepts connections and does not answer",
+            ("postgres-unresponsive", Confidence.LIKELY),
+        ),
         (Reason.TIMEOUT, "no answer in time", ("postgres-down", Confidence.POSSIBLE)),
     ],
 )

@@ -46,7 +46,9 @@ def test_a_healthy_server_is_cleared_with_its_answer() -> None:
     [
         ({"loading": True, "loading_left_seconds": 30.0}, ("redis-loading", Confidence.CERTAIN)),
         (FULL, ("redis-out-of-memory", Confidence.LIKELY)),
-        ({**FULL, "errors": {"OOM": 12}}, ("redis-out-of-memory", Confidence.CERTAIN)),
+        ({**FULL, "errors": {"OOM": 12}}, ("redis-out-of-memory", Confidence.LIKELY)),
+        ({**FULL, "used_memory": 101, "errors": {"OOM": 12}}, ("redis-out-of-memory", Confidence.CERTAIN)),
+        ({"min_replicas": 1, "good_replicas": 0}, ("redis-too-few-replicas", Confidence.CERTAIN)),
         ({**FULL, "policy": "allkeys-lru", "evicted_keys": 7}, ("redis-evicting", Confidence.LIKELY)),
         ({"clients": 90, "clients_used": 0.9}, ("redis-too-many-clients", Confidence.LIKELY)),
         ({"clients": 100, "clients_used": 1.0}, ("db-connection-exhaustion", Confidence.LIKELY)),
@@ -80,8 +82,17 @@ def test_what_is_wrong_is_named_with_the_workload(changes: dict[str, Any], expec
     [
         (Reason.OVERLOADED, "ERR max number of clients reached", ("db-connection-exhaustion", Confidence.CERTAIN)),
         (Reason.UNAUTHORIZED, "NOAUTH Authentication required.", ("redis-credentials-refused", Confidence.CERTAIN)),
-        (Reason.SERVER_ERROR, "LOADING Redis is loading the dataset in memory", ("redis-loading", Confidence.LIKELY)),
-        (Reason.SERVER_ERROR, "MISCONF Errors writing to the AOF", ("redis-persistence-failing", Confidence.LIKELY)),
+        (Reason.SERVER_ERROR, "LOADING Redis is loading the dataset in memory", ("redis-loading", Confidence.CERTAIN)),
+        (Reason.SERVER_ERROR, "MISCONF Errors writing to the AOF", ("redis-persistence-failing", Confidence.CERTAIN)),
+        (Reason.SERVER_ERROR, "MASTERDOWN Link with MASTER is down", ("redis-replication-broken", Confidence.CERTAIN)),
+        (Reason.SERVER_ERROR, "CLUSTERDOWN Hash slot not served", ("redis-cluster-down", Confidence.CERTAIN)),
+        (
+            Reason.SERVER_ERROR,
+            "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+            ("redis-busy-script", Confidence.CERTAIN),
+        ),
+        (Reason.TIMEOUT, "it accepts connections and does not answer", ("redis-unresponsive", Confidence.LIKELY)),
+        (Reason.TIMEOUT, "no answer in time", ("redis-down", Confidence.POSSIBLE)),
         (
             Reason.UNREACHABLE,
             "cannot connect (connection refused)",
@@ -98,6 +109,15 @@ def test_a_server_that_does_not_answer_is_named_by_its_own_words(reason: Reason,
     said = evidence("cache", probe="redis.health", status=EvidenceStatus.ERROR, reason=reason,
                     summary=f"Redis sessions at redis:6379: {words}")  # fmt: skip
     assert found(case(said)) == [(expected[0], "deployment/redis", expected[1])]
+
+
+@pytest.mark.parametrize(("kind", "command"), [("SCRIPT", "SCRIPT KILL"), ("FUNCTION", "FUNCTION KILL")])
+def test_what_keeps_redis_busy_comes_with_the_command_that_ends_it(kind: str, command: str) -> None:
+    words = f"BUSY Redis is busy running a script. You can only call {kind} KILL or SHUTDOWN NOSAVE."
+    said = evidence("cache", probe="redis.health", status=EvidenceStatus.ERROR, reason=Reason.SERVER_ERROR,
+                    summary=f"Redis sessions at redis:6379: {words}")  # fmt: skip
+    (finding,) = cases.findings(redis.detect, case(said))
+    assert finding.next_steps[0] == f"redis-cli -h redis -p 6379 {command}"
 
 
 def test_an_evicting_policy_without_evictions_is_no_trouble() -> None:

@@ -3,7 +3,9 @@
 import asyncio
 import json
 import shlex
-from contextlib import AsyncExitStack
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 import pytest
@@ -22,9 +24,11 @@ from responder.probes.redis_health import RedisHealthCheck
 from responder.settings import RedisSettings
 from tests.datastores import Datastores, RedisProcess
 from tests.makers import NOW, alert
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.integration
 PASSWORD = "s3cret-of-redis"
+FUNCTION = "#!lua name=l\nredis.register_function('endless', function() while true do end end)"
 
 
 def asking(server: RedisProcess, **settings: Any) -> Clients:
@@ -144,6 +148,71 @@ async def _saves(client: Any) -> bool:
             return bool(info["rdb_last_bgsave_status"] == "ok")
         await asyncio.sleep(0.05)
     return True
+
+
+@pytest.mark.parametrize(
+    ("prepare", "begin", "end"),
+    [
+        ("PING", ("EVAL", "while true do end", "0"), "SCRIPT KILL"),
+        (f"FUNCTION LOAD {FUNCTION}", ("FCALL", "endless", "0"), "FUNCTION KILL"),
+    ],
+    ids=["script", "function"],
+)
+async def test_a_server_that_is_busy_with_a_script_says_how_to_end_it(
+    datastores: Datastores, prepare: str, begin: tuple[str, ...], end: str
+) -> None:
+    server = await datastores.redis(busy_reply_threshold="50")
+    async with server.client() as client, server.client() as other:
+        await client.execute_command(*prepare.split(maxsplit=2))
+        running = asyncio.create_task(client.execute_command(*begin))
+        await eventually(_is_busy(other))
+        with pytest.raises(Temporary, match=rf"BUSY Redis is busy .*{end}") as caught:
+            await look(server)
+        await other.execute_command(end)
+        await asyncio.gather(running, return_exceptions=True)
+    assert caught.value.reason is Reason.SERVER_ERROR
+
+
+def _is_busy(client: Any) -> Callable[[], Awaitable[bool]]:
+    async def busy() -> bool:
+        with suppress(redis.exceptions.ResponseError):
+            return not await client.ping()
+        return True
+
+    return busy
+
+
+async def test_a_server_that_loads_its_data_says_so(datastores: Datastores) -> None:
+    server = await datastores.redis(key_load_delay="10000", loading_process_events_interval_bytes="1024")
+    async with server.client() as client:
+        await client.mset({f"key-{number}": "x" * 100 for number in range(2000)})
+        await client.save()
+    await server.restart(signal.SIGKILL)
+    seen = await look(server)
+    assert (health(seen).loading, health(seen).ping_error.split(": ")[-1][:7]) == (True, "LOADING")
+    assert "it is loading its data" in seen.summary
+    await server.stop(signal.SIGKILL)
+
+
+async def test_a_replica_that_serves_no_old_data_says_masterdown(datastores: Datastores) -> None:
+    server = await datastores.redis(replicaof="127.0.0.1 1", replica_serve_stale_data="no")
+    seen = await look(server)
+    assert (health(seen).cut_off, "MASTERDOWN" in health(seen).ping_error) == (True, True)
+
+
+async def test_a_server_with_too_few_replicas_says_that_it_takes_no_writes(datastores: Datastores) -> None:
+    server = await datastores.redis(min_replicas_to_write="1")
+    seen = await look(server, ping="5s")
+    assert (health(seen).lonely, "0 of 1 replicas follow it" in seen.summary) == (True, True)
+
+
+async def test_a_server_that_stays_silent_is_not_called_down(datastores: Datastores) -> None:
+    server = await datastores.redis()
+    server.send(signal.SIGSTOP)
+    with pytest.raises(Temporary, match="accepts connections and does not answer") as caught:
+        await look(server, asking(server, timeout="2s"))
+    server.send(signal.SIGCONT)
+    assert caught.value.reason is Reason.TIMEOUT
 
 
 async def test_slow_commands_are_named_without_their_arguments(datastores: Datastores) -> None:
