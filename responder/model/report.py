@@ -141,6 +141,7 @@ class Report(Record):
     alerts: tuple[TrackedAlert, ...] = ()
     findings: tuple[Finding, ...] = ()
     investigation: Investigated
+    also_unhealthy: tuple[Finding, ...] = ()
     cleared: tuple[Cleared, ...] = ()
     unseen: tuple[Unseen, ...] = ()
     remarks: tuple[str, ...] = ()
@@ -227,6 +228,7 @@ def full(
         aims=investigation.aims,
         acknowledged_at=incident.acknowledged_at,
         alerts_truncated=incident.alerts_truncated,
+        also_unhealthy=investigation.also_unhealthy,
         cleared=investigation.cleared,
         unseen=investigation.unseen,
         remarks=investigation.remarks,
