@@ -10,7 +10,7 @@ group `responder.detectors` (each a module).
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from importlib.metadata import entry_points
@@ -56,6 +56,12 @@ class Case:
     def scene(self) -> Scene:
         """The namespace that the case is about, with what its logs complain of."""
         return Scene(self.target, self.picture, list(self.read(Logs)), self.started_at, self.now)
+
+    def at(self, namespace: str) -> "Case":
+        """The same evidence, looked at from another namespace."""
+        elsewhere = replace(self, target=Target(cluster=self.target.cluster, namespace=namespace))
+        elsewhere.__dict__["picture"] = self.picture  # as cached: all that was seen is joined once
+        return elsewhere
 
 
 Detect = Callable[[Case], Iterator[Finding | Cleared]]

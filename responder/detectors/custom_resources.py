@@ -13,14 +13,16 @@ from responder.model.subject import Subject
 _REFERENCE = "https://kubernetes.io/docs/concepts/extend-kubernetes/operator/"
 
 
-def _cause(slug: str, title: str, meaning: str, confirm: str, fix: str) -> Cause:
-    return Cause(slug=slug, title=title, meaning=meaning, confirm=confirm, fix=fix, reference=_REFERENCE)
+def _cause(slug: str, title: str, meaning: str, confirm: str, fix: str, *, generic: bool = False) -> Cause:
+    return Cause(
+        slug=slug, title=title, meaning=meaning, confirm=confirm, fix=fix, reference=_REFERENCE, generic=generic
+    )
 
 
 NOT_READY = _cause(
     "custom-resource-not-ready", "A custom resource is not ready",
     "Its operator has looked at it and says in its conditions that it cannot be brought about, and why.",
-    "kubectl describe RESOURCE NAME: Conditions", "Correct what the condition's message names",
+    "kubectl describe RESOURCE NAME: Conditions", "Correct what the condition's message names", generic=True,
 )  # fmt: skip
 BEHIND = _cause(
     "custom-resource-not-reconciled", "An operator does not reconcile a custom resource",

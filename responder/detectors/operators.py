@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from responder.detectors import Case
 from responder.detectors._writing import CERTAIN, LIKELY, because, found, quote
 from responder.detectors.custom_resources import NOT_READY
-from responder.model.custom_resources import CustomResource
+from responder.model.custom_resources import Condition, CustomResource
 from responder.model.finding import Cause, Cleared, Finding
 from responder.model.follow_up import FollowUp, objects
 from responder.model.kubernetes import Event, Object, mappings
@@ -22,16 +22,26 @@ GATEWAY_CLASS = Cause(
     fix="Correct gatewayClassName, or install the class's controller",
     reference="https://gateway-api.sigs.k8s.io/api-types/gatewayclass/",
 )
-API_SERVICE = Cause(
-    slug="aggregated-api-unavailable",
-    title="An aggregated API does not answer",
-    meaning="The API server passes an API group on to a service that does not answer: everything that asks for the "
-    "group fails, autoscalers and the deletion of namespaces among it.",
-    confirm="kubectl get apiservice; kubectl describe apiservice NAME",
-    fix="Bring back the pods behind the service that the APIService names",
-    reference="https://kubernetes.io/docs/tasks/extend-kubernetes/configure-aggregation-layer/",
+_AGGREGATION = "https://kubernetes.io/docs/tasks/extend-kubernetes/configure-aggregation-layer/"
+API_WITHOUT_PODS = Cause(
+    slug="aggregated-api-without-pods",
+    title="Nothing is behind an aggregated API",
+    meaning="The service of an APIService is missing or has no ready pods: whatever asks for its group fails, "
+    "autoscalers and the deletion of namespaces among it.",
+    confirm="kubectl describe apiservice NAME; the pods behind its service",
+    fix="Get its pods running",
+    reference=_AGGREGATION,
 )
-CAUSES = (GATEWAY_CLASS, API_SERVICE)
+API_NOT_ANSWERING = Cause(
+    slug="aggregated-api-not-answering",
+    title="An aggregated API does not answer well",
+    meaning="The API server's own check of the API behind an APIService fails.",
+    confirm="kubectl describe apiservice NAME",
+    fix="Follow the message of the condition",
+    reference=_AGGREGATION,
+    generic=True,
+)
+CAUSES = (GATEWAY_CLASS, API_WITHOUT_PODS, API_NOT_ANSWERING)
 
 GATEWAY_API = "gateway.networking.k8s.io"
 API_SERVICES = "apiservices.apiregistration.k8s.io"
@@ -91,15 +101,37 @@ def _failing(case: Case, item: Object) -> Finding | None:
     words = quote(f"{failing.reason} {failing.message}".strip())
     suffering = [case.picture.responsible(owned) for owned in _owned(case, item)]
     return found(
-        API_SERVICE if item.kind == "APIService" else NOT_READY,
+        _cause(item, failing),
         item.subject,
-        CERTAIN if failing.message else LIKELY,
+        LIKELY if _restates(failing) else CERTAIN,
         f"{item.subject} is not well: {failing.type} is {failing.status}{f' ({words})' if words else ''}",
         [because(f"condition {failing.type}={failing.status}: {words}", item)],
         suffering=suffering,
         since=failing.since,
         next_steps=[_describe(item)],
     )
+
+
+def _cause(item: Object, failing: Condition) -> Cause:
+    if item.kind != "APIService":
+        return NOT_READY
+    return API_WITHOUT_PODS if failing.reason in ("MissingEndpoints", "ServiceNotFound") else API_NOT_ANSWERING
+
+
+def _restates(condition: Condition) -> bool:
+    """Whether a condition's message says no more than its type and reason do."""
+    return _words(condition.message) <= _words(f"{condition.type} {condition.reason}") | {
+        "is",
+        "not",
+        "the",
+        "a",
+        "yet",
+    }
+
+
+def _words(text: str) -> set[str]:
+    """The words of a text, those of `ClusterIsNotReady` too."""
+    return {word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", text)}
 
 
 def _class_missing(case: Case, gateway: Object) -> Finding | None:

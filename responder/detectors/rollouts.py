@@ -8,7 +8,7 @@ from responder.detectors import Case
 from responder.detectors._scene import Scene
 from responder.detectors._writing import LIKELY, POSSIBLE, because, found, plural
 from responder.model.finding import Cause, Cleared, Finding
-from responder.model.kubernetes import Object
+from responder.model.kubernetes import Object, mapping, whole
 from responder.model.numbers import seconds
 from responder.model.rollouts import Revision, changes, revisions
 
@@ -29,6 +29,7 @@ ROLLOUT = Cause(
 )
 CAUSES = (ROLLOUT,)
 
+_UNDER_WAY = ("ReplicaSetUpdated", "NewReplicaSetCreated", "FoundNewReplicaSet")
 NAMED = 2
 """Changes that the headline names."""
 
@@ -36,14 +37,33 @@ NAMED = 2
 def detect(case: Case) -> Iterator[Finding | Cleared]:
     scene = case.scene
     seen = [(workload, history) for workload in scene.graph.workloads if (history := _history(scene, workload))]
-    recent = [finding for workload, history in seen if (finding := _just_before(scene, workload, history))]
-    yield from recent
+    recent = [(workload, finding) for workload, history in seen if (finding := _just_before(scene, workload, history))]
+    for workload, finding in recent:
+        if _goes_well(scene, workload):
+            yield Cleared(
+                text=f"the rollout of {workload.subject} (under way, no pod of it fails)", evidence=workload.evidence
+            )
+        else:
+            yield finding
     if seen and not recent:
         workload, _ = seen[0]
         yield Cleared(
             text=f"rollouts ({plural(len(seen), 'workload')}, none changed within {seconds(BEFORE.total_seconds())})",
             evidence=workload.evidence,
         )
+
+
+def _goes_well(scene: Scene, workload: Object) -> bool:
+    """Whether a rollout is under way, within its time, and none of the new pods is in trouble."""
+    progressing = mapping(workload.conditions.get("Progressing"))
+    updated, desired = whole(workload.status.get("updatedReplicas")) or 0, scene.desired(workload)
+    under_way = progressing.get("reason") in _UNDER_WAY and (updated < desired or scene.ails(workload))
+    containers = [container for pod in scene.graph.pods_of(workload) for container in pod.containers]
+    failing = any(
+        container.restarts or container.waiting.get("reason") not in (None, "ContainerCreating", "PodInitializing")
+        for container in containers
+    )
+    return under_way and not failing
 
 
 def _history(scene: Scene, workload: Object) -> list[Revision]:

@@ -1,7 +1,7 @@
 """Diagnose: from evidence to findings, best first. Pure: no I/O, no clock."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -9,7 +9,7 @@ from typing import Any
 
 from responder.detectors import Case, Detect, Detectors
 from responder.errors import Reason, ResponderError
-from responder.flow.ranking import ranked
+from responder.flow.ranking import ranked, with_callers
 from responder.flow.ties import Ties
 from responder.model.evidence import Evidence, EvidenceStatus
 from responder.model.finding import Because, Cause, Cleared, Confidence, Diagnosis, Finding, Unseen
@@ -26,6 +26,8 @@ Watch = Callable[[str], AbstractContextManager[None]]
 RULE = "runbook"
 QUESTIONS = 3
 """Questions that a line names which failed alike."""
+NAMESPACES = 3
+"""Other namespaces than the alert's that are looked at."""
 _DIGITS = re.compile(r"\d+")
 _EVIDENCE = re.compile(r"\bevidence\.(\w+)")
 _SURENESS = (Confidence.CERTAIN, Confidence.LIKELY, Confidence.POSSIBLE)
@@ -62,7 +64,9 @@ def diagnose(
         except Exception as error:
             remarks.append(_remark(name, error))
     causes = catalogue(runbook, detectors)
-    best_first = tuple(_owned(_supported(ranked(_merged(findings), causes, case), causes), case.picture))
+    best_first = tuple(
+        _owned(_supported(ranked(with_callers(_merged(findings), case), causes, case), causes), case.picture)
+    )
     ties = Ties(case)
     return Diagnosis(
         findings=tuple(finding for finding in best_first if ties.hold(finding)),
@@ -105,6 +109,20 @@ def _conclusions(
     for name, detect in detectors.families.items():
         if name not in ran:
             yield name, partial(_findings_of, detect, case)
+    for elsewhere in _elsewhere(case):
+        for name, detect in detectors.families.items():
+            yield name, partial(_findings_of, detect, elsewhere)
+
+
+def _elsewhere(case: Case) -> Sequence[Case]:
+    """The case as it looks from other namespaces that were read and hold pods which are not well."""
+    here = case.scene.namespace
+    unwell = Counter(
+        pod.namespace
+        for pod in case.picture.pods()
+        if pod.namespace != here and not pod.ready and pod.phase != "Succeeded"
+    )
+    return [case.at(namespace) for namespace, _ in unwell.most_common(NAMESPACES)] if here else []
 
 
 def _findings_of(detect: Detect, case: Case) -> Iterator[Finding]:

@@ -1,14 +1,33 @@
 """The order of findings: where a failure starts before what suffers from it, the specific before the generic."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from responder.detectors import Case
 from responder.model.finding import Cause, Confidence, Finding
+from responder.model.graph import Graph
 from responder.model.subject import Subject
 
 _SURENESS = {Confidence.CERTAIN: 0, Confidence.LIKELY: 1, Confidence.POSSIBLE: 2}
 LONG_AGO = timedelta(days=365)
+
+
+def with_callers(findings: Iterable[Finding], case: Case) -> Iterator[Finding]:
+    """The findings, those about a server with the workloads that complain of it: these suffer from it."""
+    scene = case.scene
+    callers: dict[tuple[str, str, str], list[Subject]] = {}
+    for complaint in scene.complaints:
+        service = scene.called(complaint)
+        graph = Graph(scene.picture, service.namespace) if service is not None else None
+        for pod in graph.behind(service) if graph is not None and service is not None else ():
+            server = scene.responsible(pod)
+            if server != complaint.workload:
+                callers.setdefault((server.kind, server.namespace, server.name), []).append(complaint.workload)
+    for finding in findings:
+        about = finding.subject
+        complaining = callers.get((about.kind, about.namespace, about.name), ())
+        suffering = tuple(dict.fromkeys((*finding.suffering, *complaining)))
+        yield finding.model_copy(update={"suffering": suffering}) if complaining else finding
 
 
 def ranked(findings: Iterable[Finding], causes: Mapping[str, Cause], case: Case) -> Sequence[Finding]:

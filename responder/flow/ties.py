@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 from responder.detectors import Case
+from responder.model.failures import FailureKind
 from responder.model.finding import Finding
 from responder.model.graph import Graph
 from responder.model.kubernetes import WORKLOADS, Object, mapping, mappings
@@ -24,6 +25,8 @@ CLUSTER_WIDE = (
 )
 """What applies to everything in the cluster."""
 SYSTEM = "kube-system"
+NAME_SERVER = "kube-dns"
+"""The label of the cluster's name servers, CoreDNS among them."""
 VAGUE = ("Unknown", "Namespace", "Cluster")
 """Kinds of subjects that name no one object."""
 
@@ -40,7 +43,8 @@ class Ties:
         """Whether the finding is about something that has to do with the alert; so is everything if it names nothing
         that was seen.
         """
-        if not self._named:
+        namespace = finding.subject.namespace
+        if not self._named and namespace in ("", self._case.scene.namespace):
             return True
         return any(self._reaches(item) for item in (finding.subject, *finding.suffering))
 
@@ -80,7 +84,7 @@ class Ties:
     def _related(self) -> frozenset[Key]:
         """Everything that the named objects lead to."""
         seen: set[Key] = set()
-        waiting = list(self._named)
+        waiting = list(self._named) or [*self._case.scene.graph.workloads, *self._case.scene.pods]
         while waiting:
             item = waiting.pop()
             key = (item.kind, item.namespace, item.name)
@@ -140,6 +144,8 @@ class Ties:
         for complaint in self._case.scene.complaints:
             if complaint.pod == item.name and complaint.failure.host:
                 yield from filter(None, [self._graph(item.namespace).service(complaint.failure.host)])
+            if complaint.pod == item.name and complaint.failure.kind is FailureKind.NO_SUCH_HOST:
+                yield from (pod for pod in self._picture.pods(SYSTEM) if pod.labels.get("k8s-app") == NAME_SERVER)
 
     def _references(self, item: Object) -> Iterator[Object]:
         for volume in mappings(item.template.get("volumes")):

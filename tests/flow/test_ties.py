@@ -114,6 +114,14 @@ def test_an_alert_whose_object_was_not_seen_is_about_everything() -> None:
     assert hold(of("Deployment", "legacy"), Target(namespace="shop", workload="deployment/gone"))
 
 
+def test_an_alert_that_names_a_namespace_only_is_not_about_other_namespaces() -> None:
+    elsewhere = Subject(kind="Pod", name="metrics-server-0", namespace="kube-system")
+    stranger = {"kind": "Pod", "metadata": {"name": "metrics-server-0", "namespace": "kube-system"}}
+    seen = evidence("namespace", KubernetesObjects(objects=(*CLUSTER, stranger)))
+    case = Case(Target(namespace="shop"), (alert(namespace="shop"),), NOW, NOW, {"namespace": seen})
+    assert not Ties(case).hold(Finding(cause="x", subject=elsewhere, confidence=Confidence.LIKELY, headline="x"))
+
+
 def test_an_alert_about_a_node_is_about_the_pods_on_it() -> None:
     node = Target(node="node-of-legacy")
     assert hold(of("Deployment", "legacy"), node)
