@@ -375,7 +375,8 @@ class Hours(Section):
 class Route(Section):
     """Which incidents go to which sinks. The first route that fits is taken, and those after a `continue`.
 
-    Matched are the labels that all alerts of the incident share, with `runbook` and `cause` of the incident added as
+    Matched are the labels that all alerts of the incident share, by their meaning (`namespace` is that of the broken
+    thing, however it is spelled), with `runbook` and `cause` of the incident added as
     `responder_runbook` and `responder_cause`.
     """
 

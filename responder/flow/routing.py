@@ -7,7 +7,9 @@ from zoneinfo import ZoneInfo
 
 from responder.errors import ConfigError
 from responder.flow.message import common_labels
+from responder.model.labels import meant
 from responder.model.report import Report
+from responder.model.spellings import meaning
 from responder.plugins import did_you_mean
 from responder.runbooks.matchers import MatcherError, Matchers, parse
 from responder.settings import DAYS, Hours, Route
@@ -55,9 +57,17 @@ class Routing:
 
 
 def labels_of(report: Report) -> Mapping[str, str]:
-    """What routes match: the labels that all alerts share, the runbook, and the cause as soon as it is known."""
+    """What routes match: the labels that all alerts share, as they are meant, the runbook, and the cause once known."""
     cause = report.findings[0].cause if report.findings else ""
-    return {**common_labels(report.alerts), "responder_runbook": report.runbook, "responder_cause": cause}
+    return {**_meant_by_all(report), "responder_runbook": report.runbook, "responder_cause": cause}
+
+
+def _meant_by_all(report: Report) -> Mapping[str, str]:
+    """The labels that all alerts share; what they say in differing labels, in whatever spelling, is nothing shared."""
+    common = common_labels(report.alerts)
+    differing = {name for alert in report.alerts for name in alert.labels} - common.keys()
+    differ = {known[0] for name in differing if (known := meaning(name))}
+    return {name: value for name, value in meant(common).items() if name not in differ}
 
 
 def opens(hours: Sequence[Hours], now: datetime) -> datetime:

@@ -4,6 +4,7 @@ import json
 from typing import Any
 from urllib.parse import urlsplit
 
+from responder.model.labels import meant
 from responder.model.message import Message
 from responder.sinks._paging import addresses, headline, lines
 from responder.sinks._text import clean, cut, first_line, parts, utf8, web_address
@@ -25,7 +26,7 @@ def trigger(message: Message, dedup_key: str, severity: str) -> dict[str, Any]:
         "severity": severity,
         "timestamp": message.started_at.isoformat(),
         "component": clean(message.subject),
-        "group": clean(message.labels.get("namespace", "")),
+        "group": clean(meant(message.labels).get("namespace", "")),
         "class": clean(message.labels.get("alertname", "")),
         "custom_details": details(message),
     }

@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, field_validator
 
 from responder.errors import Temporary
 from responder.model.incident import IncidentStatus
+from responder.model.labels import meant
 from responder.model.message import Message
 from responder.model.runbook import Duration
 from responder.sinks import Medium, Preview, Sink
@@ -103,7 +104,7 @@ class Alertmanager(Sink):
         found = {
             **self.labels,
             "cluster": target.cluster if target else "",
-            "namespace": (target.namespace if target else "") or message.labels.get("namespace", ""),
+            "namespace": (target.namespace if target else "") or meant(message.labels).get("namespace", ""),
             "subject": message.subject,
             "cause": best.cause if best else "",
             "confidence": best.confidence.value if best else "",

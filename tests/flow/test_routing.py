@@ -48,6 +48,22 @@ def test_a_route_that_continues_lets_the_next_ones_be_looked_at() -> None:
     assert told(routing, of_team("pay", Severity.P3)) == ["chat"]
 
 
+def test_a_route_by_namespace_means_that_of_the_broken_thing() -> None:
+    scraped = {"alertname": "Down", "job": "kube-state-metrics", "namespace": "monitoring"}
+
+    def behind(*namespaces: str) -> Report:
+        alerts = (scraped | {"exported_namespace": namespace} for namespace in namespaces)
+        return announced(
+            alerts=tuple(
+                tracked(number=number).model_copy(update={"labels": labels}) for number, labels in enumerate(alerts)
+            )
+        )
+
+    routing = Routing([route("pager", match=['namespace="shop"']), route("mail", match=['namespace=""'])], SINKS)
+    assert told(routing, behind("shop", "shop")) == ["pager"]
+    assert told(routing, behind("shop", "billing")) == ["mail"]
+
+
 def test_labels_that_not_all_alerts_share_do_not_count() -> None:
     mixed = announced(
         alerts=tuple(
