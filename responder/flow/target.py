@@ -33,7 +33,7 @@ def aims(runbook: Runbook, tracked: Sequence[TrackedAlert], clusters: ClusterLab
     """The distinct targets of the alerts that are not over, or of all if all are; at least one."""
     firing = [alert for alert in tracked if alert.state is not AlertState.RESOLVED] or tracked
     by_labels: dict[Place, list[TrackedAlert]] = {}
-    for alert in sorted(firing, key=lambda alert: (alert.starts_at, alert.key)):
+    for alert in sorted(firing, key=lambda alert: (alert.starts_at, sorted(alert.labels.items()))):
         by_labels.setdefault(_place_of(alert.labels, clusters), []).append(alert)
     by_target: dict[Place, list[Aim]] = {}
     for alerts in by_labels.values():

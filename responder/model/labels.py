@@ -107,10 +107,11 @@ class Reading:
     def target(self, cluster: str) -> Target:
         subject = self.subject
         pod = self._seen_pod
-        node_only = subject.kind == "Node"
+        # with a node comes the namespace of its exporter, unless the labels tell that it is another's
+        of_node = self._from.first("namespace", SHORT_NAME, without=self._from.own)
         return Target(
             cluster=cluster,
-            namespace="" if node_only else subject.namespace,
+            namespace=of_node if subject.kind == "Node" else subject.namespace,
             workload=self._target_workload,
             pod=pod,
             container=self.container if pod else "",

@@ -302,6 +302,16 @@ def test_an_impossible_name_leaves_the_next_one() -> None:
             id="pod",
         ),
         pytest.param({**STATE, "node": "w1"}, Target(node="w1"), id="a node has no namespace"),
+        pytest.param(
+            {"node": "w1", "namespace": "a"},
+            Target(namespace="a", node="w1"),
+            id="a namespace of no exporter",
+        ),
+        pytest.param(
+            {**STATE, "node": "w1", "exported_namespace": "a"},
+            Target(namespace="a", node="w1"),
+            id="a node and a namespace that is not the exporter's",
+        ),
         pytest.param(NODE, Target(node="worker-1.example.org"), id="node-exporter"),
         pytest.param(
             {**STATE, "job_name": "b-1", "namespace": "a"}, Target(namespace="a", workload="job/b-1"), id="job"
