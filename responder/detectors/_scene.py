@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from responder.model.evidence import ContainerLog, Logs
-from responder.model.failures import Failure, failure
+from responder.model.failures import Failure, FailureKind, failure
 from responder.model.graph import Graph, declared_ports
 from responder.model.kubernetes import Object, Pod, mapping, mappings, time, whole
 from responder.model.picture import Picture
@@ -27,6 +27,8 @@ STALE = timedelta(minutes=15)
 """An alert fires minutes after its cause: rules wait and evaluate over windows."""
 
 
+NAME_SERVERS = ("k8s-app", "kube-dns")
+"""The label of the cluster's name servers, CoreDNS among them."""
 FEW = 8
 """Words of a line in which a plain word may be the name of a service."""
 
@@ -129,6 +131,15 @@ class Scene:
         words = set(re.findall(r"[a-z0-9][a-z0-9.-]*[a-z0-9]", complaint.failure.text.lower()))
         named = [item for item in self.graph.services if item.name in words and ("-" in item.name or len(words) < FEW)]
         return named[0] if len(named) == 1 else None
+
+    def servers(self, complaint: Complaint) -> Sequence[Pod]:
+        """The pods that should have answered: behind the service, at the address, or the name servers."""
+        if complaint.failure.kind is FailureKind.NO_SUCH_HOST:
+            return [pod for pod in self.picture.pods() if pod.labels.get(NAME_SERVERS[0]) == NAME_SERVERS[1]]
+        if (service := self.called(complaint)) is not None:
+            return Graph(self.picture, service.namespace).behind(service)
+        host = complaint.failure.host
+        return [pod for pod in self.picture.pods() if host and pod.status.get("podIP") == host]
 
     def _over(self, pod: Pod, last: datetime | None) -> bool:
         """Whether a pod that is well said it last too long before the trouble began: programs complain while others

@@ -8,7 +8,7 @@ from responder.detectors import Case
 from responder.detectors._scene import Scene
 from responder.detectors._writing import LIKELY, POSSIBLE, because, found, plural
 from responder.model.finding import Cause, Cleared, Finding
-from responder.model.kubernetes import Object, mapping, whole
+from responder.model.kubernetes import Object, mapping
 from responder.model.numbers import seconds
 from responder.model.rollouts import Revision, changes, revisions
 
@@ -56,14 +56,12 @@ def detect(case: Case) -> Iterator[Finding | Cleared]:
 def _goes_well(scene: Scene, workload: Object) -> bool:
     """Whether a rollout is under way, within its time, and none of the new pods is in trouble."""
     progressing = mapping(workload.conditions.get("Progressing"))
-    updated, desired = whole(workload.status.get("updatedReplicas")) or 0, scene.desired(workload)
-    under_way = progressing.get("reason") in _UNDER_WAY and (updated < desired or scene.ails(workload))
     containers = [container for pod in scene.graph.pods_of(workload) for container in pod.containers]
     failing = any(
         container.restarts or container.waiting.get("reason") not in (None, "ContainerCreating", "PodInitializing")
         for container in containers
     )
-    return under_way and not failing
+    return progressing.get("reason") in _UNDER_WAY and not failing
 
 
 def _history(scene: Scene, workload: Object) -> list[Revision]:

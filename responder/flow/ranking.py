@@ -5,7 +5,6 @@ from datetime import timedelta
 
 from responder.detectors import Case
 from responder.model.finding import Cause, Confidence, Finding
-from responder.model.graph import Graph
 from responder.model.subject import Subject
 
 _SURENESS = {Confidence.CERTAIN: 0, Confidence.LIKELY: 1, Confidence.POSSIBLE: 2}
@@ -17,9 +16,7 @@ def with_callers(findings: Iterable[Finding], case: Case) -> Iterator[Finding]:
     scene = case.scene
     callers: dict[tuple[str, str, str], list[Subject]] = {}
     for complaint in scene.complaints:
-        service = scene.called(complaint)
-        graph = Graph(scene.picture, service.namespace) if service is not None else None
-        for pod in graph.behind(service) if graph is not None and service is not None else ():
+        for pod in scene.servers(complaint):
             server = scene.responsible(pod)
             if server != complaint.workload:
                 callers.setdefault((server.kind, server.namespace, server.name), []).append(complaint.workload)

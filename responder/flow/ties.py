@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 from responder.detectors import Case
-from responder.model.failures import FailureKind
 from responder.model.finding import Finding
 from responder.model.graph import Graph
 from responder.model.kubernetes import WORKLOADS, Object, mapping, mappings
@@ -25,8 +24,6 @@ CLUSTER_WIDE = (
 )
 """What applies to everything in the cluster."""
 SYSTEM = "kube-system"
-NAME_SERVER = "kube-dns"
-"""The label of the cluster's name servers, CoreDNS among them."""
 VAGUE = ("Unknown", "Namespace", "Cluster")
 """Kinds of subjects that name no one object."""
 
@@ -142,10 +139,9 @@ class Ties:
         yield from self._get("Node", "", item.spec.get("nodeName"))
         yield from self._references(item)
         for complaint in self._case.scene.complaints:
-            if complaint.pod == item.name and complaint.failure.host:
-                yield from filter(None, [self._graph(item.namespace).service(complaint.failure.host)])
-            if complaint.pod == item.name and complaint.failure.kind is FailureKind.NO_SUCH_HOST:
-                yield from (pod for pod in self._picture.pods(SYSTEM) if pod.labels.get("k8s-app") == NAME_SERVER)
+            if complaint.pod == item.name:
+                yield from filter(None, [self._case.scene.called(complaint)])
+                yield from self._case.scene.servers(complaint)
 
     def _references(self, item: Object) -> Iterator[Object]:
         for volume in mappings(item.template.get("volumes")):

@@ -1,5 +1,6 @@
 """What was rolled out just before."""
 
+import json
 from datetime import timedelta
 
 from responder.demo.clusters import RECORDED_AT
@@ -46,3 +47,15 @@ def test_the_release_supports_the_finding_about_the_same_workload() -> None:
     assert best.confidence is Confidence.CERTAIN
     assert any("was rolled out" in reason.text for reason in best.because)
     assert [other.cause for other in others if other.subject == best.subject]
+
+
+def test_a_rollout_that_goes_on_well_is_no_finding() -> None:
+    objects = json.loads(json.dumps(recorded("crash_loop")))
+    for item in objects:
+        if item["kind"] == "Deployment" and item["metadata"]["name"] == "api-gateway":
+            item["status"]["conditions"] = [{"type": "Progressing", "status": "True", "reason": "ReplicaSetUpdated"}]
+        if item["kind"] == "Pod":
+            item["status"]["containerStatuses"] = []
+    under_way = case(objects)
+    assert not findings(rollouts.detect, under_way)
+    assert any("under way" in text for text in cleared(rollouts.detect, under_way))
