@@ -23,6 +23,7 @@ from responder.clients.discovery import WELL_KNOWN, segment
 from responder.clients.objects import pruned
 from responder.clients.selectors import by_fields, by_labels
 from responder.errors import Permanent, Reason, Temporary
+from responder.model.kubernetes import Object, mapping, string
 
 _SUFFIXES = (".json", ".json.gz")
 _TRIES = 4
@@ -129,7 +130,8 @@ class SnapshotKubernetes:
     async def version(self) -> str:
         """The version of the nodes' kubelets, or empty."""
         nodes = (await self._read()).objects.get("nodes", ())
-        return next((str(node["status"]["nodeInfo"]["kubeletVersion"]) for node in nodes if "status" in node), "")
+        versions = (string(mapping(Object(node).status.get("nodeInfo")).get("kubeletVersion")) for node in nodes)
+        return next(filter(None, versions), "")
 
     async def review(self, kind: str, spec: Mapping[str, Any], *, namespace: str = "") -> Mapping[str, Any]:
         """Raises Permanent: nobody is there to ask."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from responder.model.graph import matches
-from responder.model.kubernetes import Object, Pod, mapping, mappings, quantity
+from responder.model.kubernetes import Object, Pod, mapping, mappings, quantity, string
 
 _CONTROL_PLANE = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
 _HOSTNAME = "kubernetes.io/hostname"
@@ -178,7 +178,7 @@ def _term_holds(term: Mapping[str, object], node: Object) -> bool:
 
 def _keys(term: Mapping[str, object]) -> Iterator[str]:
     for item in mappings(term.get("matchExpressions")):
-        yield str(item.get("key", ""))
+        yield string(item.get("key"))
 
 
 def _term_shown(term: Mapping[str, object]) -> str:

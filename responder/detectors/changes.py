@@ -75,6 +75,6 @@ def _told(scene: Scene, item: Object, change: Written, of: Object) -> Finding:
     away = (scene.started_at - at).total_seconds()
     when = f"{seconds(abs(away))} {'before' if away >= 0 else 'after'} the alert began"
     what = f" ({listed(change.fields)})" if change.fields else ""
-    text = f"{change.manager} wrote {item.subject}{what} {when}"
+    text = f"{change.manager or 'somebody'} wrote {item.subject}{what} {when}"
     headline = text if of is item else f"{text}; {of.subject} uses it"
     return found(CHANGE, of.subject, POSSIBLE, headline, [because(text, item)], since=at)

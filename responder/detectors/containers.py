@@ -219,7 +219,7 @@ def _explained(scene: Scene, ended: Ended) -> Finding:
         cause,
         subject,
         sure,
-        f"{which} of {subject} ended with exit code {ended.code}, {plural(container.restarts, 'restart')}: "
+        f"{which} of {subject} ended{_code(ended)}, {plural(container.restarts, 'restart')}: "
         f"{cause.title[0].lower()}{cause.title[1:]}{about}",
         reasons,
         next_steps=[
@@ -235,10 +235,14 @@ def _how(ended: Ended) -> str:
     container = ended.container
     when = str(container.terminated.get("finishedAt") or "")
     return (
-        f"pod/{ended.pod.name}: container {container.name} ended with exit code {ended.code} ({_meaning(ended.code)})"
+        f"pod/{ended.pod.name}: container {container.name} ended{_code(ended)} ({_meaning(ended.code)})"
         f"{f', {ended.reason}' if ended.reason else ''}, {plural(container.restarts, 'restart')}"
         f"{f', last at {when}' if when else ''}"
     )
+
+
+def _code(ended: Ended) -> str:
+    return "" if ended.code is None else f" with exit code {ended.code}"
 
 
 def _meaning(code: int | None) -> str:

@@ -6,7 +6,7 @@ from responder.detectors import Case
 from responder.detectors._writing import CERTAIN, LIKELY, POSSIBLE, because, found, listed, plural
 from responder.model.finding import Cause, Cleared, Finding
 from responder.model.ingresses import DEFAULT_CLASS, Ingress, Route, has_port, ready_behind
-from responder.model.kubernetes import Object, mappings
+from responder.model.kubernetes import Object, mappings, string
 
 _REFERENCE = "https://kubernetes.io/docs/concepts/services-networking/ingress/"
 
@@ -83,7 +83,7 @@ def _paths(case: Case, ingress: Ingress) -> Iterator[Finding]:
                 headline = f"{where} service/{name}, which does not exist"
                 yield found(NO_SERVICE, item.subject, CERTAIN, headline, [because(headline, item)])
         elif port and not has_port(service, port):
-            ports = listed(f"{one.get('port')} {one.get('name') or ''}".strip() for one in _ports(service))
+            ports = listed(f"{string(one.get('port'))} {string(one.get('name'))}".strip() for one in _ports(service))
             headline = f"{where} port {port} of service/{name}, which has {ports or 'no ports'}"
             yield found(NO_PORT, item.subject, CERTAIN, headline, [because(headline, item, service)])
         elif (counted := ready_behind(graph, service)) and not counted[0]:

@@ -219,7 +219,7 @@ def _aliases(scene: Scene) -> Iterator[Finding]:
             for name in alias.get("hostnames") or []:
                 service = scene.graph.service(str(name))
                 address = str(service.spec.get("clusterIP") or "") if service else ""
-                if service is None or address in ("", "None", str(alias.get("ip"))):
+                if service is None or not alias.get("ip") or address in ("", "None", alias["ip"]):
                     continue
                 yield found(
                     NAME,

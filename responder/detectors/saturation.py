@@ -7,7 +7,7 @@ from responder.detectors import Case
 from responder.detectors._scene import Scene
 from responder.detectors._writing import LIKELY, POSSIBLE, because, found, listed, plural
 from responder.model.finding import Cause, Cleared, Finding
-from responder.model.kubernetes import Object, Pod, mapping, mappings, quantity, whole
+from responder.model.kubernetes import Object, Pod, mapping, mappings, quantity, string, whole
 from responder.model.numbers import plain, shown
 
 FULL = 0.95
@@ -80,7 +80,7 @@ def _uses(scene: Scene) -> Iterator[_Use]:
             continue
         specs = {container.name: container for container in pod.containers}
         for item in mappings(metrics.raw.get("containers")):
-            name = str(item.get("name", ""))
+            name = string(item.get("name"))
             usage = mapping(item.get("usage"))
             yield _Use(
                 pod,

@@ -9,7 +9,7 @@ from responder.detectors._writing import CERTAIN, LIKELY, POSSIBLE, because, fou
 from responder.model.failures import FailureKind
 from responder.model.finding import Cause, Cleared, Finding
 from responder.model.graph import declared_ports
-from responder.model.kubernetes import Object, mapping, mappings, whole
+from responder.model.kubernetes import Object, mapping, mappings, string, whole
 from responder.model.subject import Subject
 
 _REFERENCE = "https://kubernetes.io/docs/tasks/debug/debug-application/debug-service/"
@@ -183,7 +183,7 @@ def _protocol(scene: Scene, service: Object, port: Mapping[str, Any], workload: 
 
 def _target(port: Mapping[str, Any], workload: Object) -> int | None:
     """The number of the container's port that a service's port means; None for a name that no container has."""
-    target = port.get("targetPort", port.get("port"))
+    target = port.get("targetPort") or port.get("port")
     if (number := whole(target)) is not None:
         return number
     for container in workload.template_containers:
@@ -201,7 +201,9 @@ def _mapping(scene: Scene, service: Object, port: Mapping[str, Any], workload: O
     listens = listed(sorted(known))
     wrong = ""
     if target is None:
-        wrong = f"forwards to the port named {port.get('targetPort')}, which no container of {workload.subject} has"
+        wrong = (
+            f"forwards to the port named {string(port.get('targetPort'))}, which no container of {workload.subject} has"
+        )
     elif known and target not in known:
         wrong = f"forwards to port {target}, {workload.subject} listens on {listens}"
     if wrong:

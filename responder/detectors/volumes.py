@@ -13,7 +13,7 @@ from responder.detectors._scene import Scene
 from responder.detectors._writing import CERTAIN, LIKELY, because, found, listed, plural, quote
 from responder.model.finding import Because, Cause, Cleared, Finding
 from responder.model.graph import matches
-from responder.model.kubernetes import Object, Pod, mapping, quantity
+from responder.model.kubernetes import Object, Pod, mapping, quantity, string
 from responder.model.subject import Subject
 
 _REFERENCE = "https://kubernetes.io/docs/concepts/storage/persistent-volumes/"
@@ -142,7 +142,7 @@ def detect(case: Case) -> Iterator[Finding | Cleared]:
     if claims and not told:
         yield Cleared(
             text=f"volumes ({plural(claims, 'claim')} bound and mounted)",
-            evidence=scene.pods[0].evidence if scene.pods else (),
+            evidence=(*scene.pods, *scene.graph.workloads)[0].evidence,
         )
 
 
@@ -249,7 +249,7 @@ def _misfit(volume: Object, claim: Object) -> Misfit:
     mine = (holder.get("namespace"), holder.get("name")) == (claim.namespace, claim.name)
     again = mine and holder.get("uid") not in (None, "", claim.uid)
     if holder and (not mine or again or volume.status.get("phase") in ("Released", "Failed")):
-        whom = f"{holder.get('namespace')}/{holder.get('name')}"
+        whom = f"{string(holder.get('namespace'))}/{string(holder.get('name'))}".strip("/")
         state = str(volume.status.get("phase") or "Bound").lower()
         reasons[OCCUPIED.slug] = f"volume {volume.name} is {state}, held by the claim {whom}"
     have, want = str(volume.spec.get("storageClassName") or ""), _class(claim)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 from responder.model.evidence import Shape
-from responder.model.kubernetes import mapping, mappings
+from responder.model.kubernetes import mapping, mappings, string
 from responder.model.record import Record
 
 _WANT = re.compile(r"(?P<verb>[a-z*]+)\s+(?P<what>[^\s]+)(?:\s+(?P<name>[^\s]+))?")
@@ -95,7 +95,7 @@ def rules_of(
             continue
         named = mapping(binding.get("roleRef"))
         place = here if named.get("kind") == "Role" else ""
-        role = roles.get((str(named.get("kind", "")), place, str(named.get("name", ""))))
+        role = roles.get((string(named.get("kind")), place, string(named.get("name"))))
         yield from mappings((role or {}).get("rules"))
 
 
@@ -122,7 +122,7 @@ def _among(values: Any, wanted: str) -> bool:
 
 
 def _is(subject: Mapping[str, Any], account: str, groups: Sequence[str], namespace: str) -> bool:
-    kind, name = subject.get("kind"), str(subject.get("name", ""))
+    kind, name = subject.get("kind"), string(subject.get("name"))
     if kind == "ServiceAccount":
         return account == f"system:serviceaccount:{subject.get('namespace') or namespace}:{name}"
     return (kind == "User" and name == account) or (kind == "Group" and name in groups)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from responder.model.kubernetes import Object, mappings, time
+from responder.model.kubernetes import Object, mappings, string, time
 
 _CONTROLLERS = ("kube-controller-manager", "kubelet", "kube-scheduler")
 
@@ -28,10 +28,10 @@ def written(item: Object) -> Iterator[Written]:
     """Who wrote an object, the latest first."""
     found = [
         Written(
-            str(entry.get("manager", "")),
+            string(entry.get("manager")),
             time(entry.get("time")),
             tuple(map(str, entry.get("fields") or ())),
-            str(entry.get("subresource", "")),
+            string(entry.get("subresource")),
         )
         for entry in mappings(item.metadata.get("managers"))
     ]

@@ -6,7 +6,7 @@ from typing import Self
 from pydantic import AwareDatetime
 
 from responder.model.evidence import Shape
-from responder.model.kubernetes import Object, time, whole
+from responder.model.kubernetes import Object, string, time, whole
 from responder.model.record import Record
 
 
@@ -40,10 +40,10 @@ class CustomResource(Record):
         conditions = tuple(
             Condition(
                 type=kind[:128],
-                status=str(found.get("status", "")),
-                reason=str(found.get("reason") or "")[:256],
-                message=str(found.get("message") or "")[:1024],
-                since=_aware(found.get("lastTransitionTime")),
+                status=string(found.get("status")),
+                reason=string(found.get("reason"))[:256],
+                message=string(found.get("message"))[:1024],
+                since=time(found.get("lastTransitionTime")),
             )
             for kind, found in item.conditions.items()
         )
@@ -56,8 +56,8 @@ class CustomResource(Record):
             observed=max((number for number in observed if number is not None), default=None),
             phase=str(item.status.get("phase") or item.status.get("state") or "")[:128],
             conditions=conditions[:20],
-            created=item.created if item.created and item.created.tzinfo else None,
-            deleting=_aware(item.metadata.get("deletionTimestamp")),
+            created=item.created,
+            deleting=time(item.metadata.get("deletionTimestamp")),
             finalizers=tuple(map(str, item.metadata.get("finalizers") or ()))[:10],
             without_status=not item.status,
         )
@@ -88,8 +88,3 @@ class CustomResources(Shape):
     kind: str = ""
     total: int = 0
     items: tuple[CustomResource, ...] = ()
-
-
-def _aware(text: object) -> AwareDatetime | None:
-    found = time(text)
-    return found if found is not None and found.tzinfo is not None else None

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from responder.model.kubernetes import Container, Object, Pod, mapping, mappings, whole
+from responder.model.kubernetes import Container, Object, Pod, mapping, mappings, string, whole
 from responder.model.picture import Picture
 from responder.model.told import NAME, Address, addresses
 
@@ -28,7 +28,7 @@ def matches(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
 
 
 def _holds(term: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    key, values = str(term.get("key", "")), term.get("values") or []
+    key, values = string(term.get("key")), term.get("values") or []
     value = labels.get(key)
     match term.get("operator"):
         case "In":

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from responder.model.graph import Graph
-from responder.model.kubernetes import Object, mapping, mappings
+from responder.model.kubernetes import Object, mapping, mappings, string
 
 DEFAULT_CLASS = "ingressclass.kubernetes.io/is-default-class"
 _CLASS = "kubernetes.io/ingress.class"
@@ -50,7 +50,7 @@ class Ingress:
         for rule in mappings(self.item.spec.get("rules")):
             for path in mappings(mapping(rule.get("http")).get("paths")):
                 backend = mapping(path.get("backend"))
-                yield from _route(str(rule.get("host") or ""), str(path.get("path") or ""), backend)
+                yield from _route(string(rule.get("host")), string(path.get("path")), backend)
 
     @property
     def secrets(self) -> Mapping[str, tuple[str, ...]]:
@@ -93,7 +93,7 @@ def _route(host: str, path: str, backend: Mapping[str, Any]) -> Iterator[Route]:
     service = mapping(backend.get("service"))
     if service:
         port = mapping(service.get("port"))
-        yield Route(host, path, str(service.get("name", "")), str(port.get("number") or port.get("name") or ""))
+        yield Route(host, path, string(service.get("name")), str(port.get("number") or port.get("name") or ""))
     elif backend.get("serviceName"):
         # networking.k8s.io/v1beta1
-        yield Route(host, path, str(backend["serviceName"]), str(backend.get("servicePort", "")))
+        yield Route(host, path, str(backend["serviceName"]), string(backend.get("servicePort")))

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from responder.model.cron import Schedule
-from responder.model.kubernetes import Object, time, whole
+from responder.model.kubernetes import Object, string, time, whole
 
 GRACE = timedelta(minutes=2)
 """How late a start may be before it counts as missed."""
@@ -96,13 +96,13 @@ class CronJob:
     def written(self) -> str:
         """The schedule as it is written, with its time zone."""
         zone = self.item.spec.get("timeZone")
-        return f"{self.item.spec.get('schedule', '')}{f' {zone}' if zone else ''}"
+        return f"{string(self.item.spec.get('schedule'))}{f' {zone}' if zone else ''}"
 
     @cached_property
     def schedule(self) -> Schedule | None:
         """The schedule; None where it cannot be read."""
         try:
-            return Schedule.parse(str(self.item.spec.get("schedule", "")), str(self.item.spec.get("timeZone") or ""))
+            return Schedule.parse(string(self.item.spec.get("schedule")), string(self.item.spec.get("timeZone")))
         except ValueError:
             return None
 

@@ -12,7 +12,7 @@ from responder.model.subject import Subject
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob")
 _SUFFIXES: dict[str, float] = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60}
 _SUFFIXES |= {"n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}
-_QUANTITY = re.compile(r"([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)([KMGTPE]i|[numkMGTPE]?)")
+_QUANTITY = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)([KMGTPE]i|[numkMGTPE]?)")
 
 
 def quantity(text: object) -> float | None:
@@ -25,11 +25,12 @@ def quantity(text: object) -> float | None:
 
 
 def time(text: object) -> datetime | None:
-    """An API timestamp, or None."""
+    """An API timestamp, or None; one without a time zone is none."""
     try:
-        return datetime.fromisoformat(str(text))
+        found = datetime.fromisoformat(str(text))
     except ValueError:
         return None
+    return found if found.tzinfo else None
 
 
 def mapping(value: object) -> Mapping[str, Any]:
@@ -40,6 +41,11 @@ def mapping(value: object) -> Mapping[str, Any]:
 def mappings(value: object) -> Sequence[Mapping[str, Any]]:
     """The mappings in a list; empty if the value is none."""
     return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list | tuple) else []
+
+
+def string(value: object) -> str:
+    """The value as text; of null, as of what is not there, nothing."""
+    return "" if value is None else str(value)
 
 
 def whole(value: object) -> int | None:
@@ -58,7 +64,7 @@ class Object:
 
     @property
     def kind(self) -> str:
-        return str(self.raw.get("kind", ""))
+        return string(self.raw.get("kind"))
 
     @property
     def metadata(self) -> Mapping[str, Any]:
@@ -74,15 +80,15 @@ class Object:
 
     @property
     def name(self) -> str:
-        return str(self.metadata.get("name", ""))
+        return string(self.metadata.get("name"))
 
     @property
     def namespace(self) -> str:
-        return str(self.metadata.get("namespace", ""))
+        return string(self.metadata.get("namespace"))
 
     @property
     def uid(self) -> str:
-        return str(self.metadata.get("uid", ""))
+        return string(self.metadata.get("uid"))
 
     @property
     def labels(self) -> Mapping[str, str]:
@@ -103,14 +109,14 @@ class Object:
     @property
     def conditions(self) -> Mapping[str, Mapping[str, Any]]:
         """`status.conditions` by type."""
-        return {str(item.get("type", "")): item for item in mappings(self.status.get("conditions"))}
+        return {string(item.get("type")): item for item in mappings(self.status.get("conditions"))}
 
     @property
     def controller(self) -> tuple[str, str] | None:
         """Kind and name of the owner that controls it."""
         for owner in mappings(self.metadata.get("ownerReferences")):
             if owner.get("controller", True):
-                return str(owner.get("kind", "")), str(owner.get("name", ""))
+                return string(owner.get("kind")), string(owner.get("name"))
         return None
 
     @property
@@ -134,7 +140,7 @@ class Object:
     def template_containers(self) -> "Sequence[Container]":
         """The containers of its template without a status; init containers first."""
         return [
-            Container(str(spec.get("name", "")), spec, init=field == "initContainers")
+            Container(string(spec.get("name")), spec, init=field == "initContainers")
             for field in ("initContainers", "containers")
             for spec in mappings(self.template.get(field))
         ]
@@ -186,7 +192,7 @@ class Container:
     def environment(self) -> Mapping[str, str]:
         """The variables that are written out in the spec."""
         return {
-            str(item.get("name", "")): str(item["value"])
+            string(item.get("name")): str(item["value"])
             for item in mappings(self.spec.get("env"))
             if item.get("value") is not None
         }
@@ -208,11 +214,11 @@ class Pod(Object):
 
     @property
     def phase(self) -> str:
-        return str(self.status.get("phase", ""))
+        return string(self.status.get("phase"))
 
     @property
     def node(self) -> str:
-        return str(self.spec.get("nodeName") or "")
+        return string(self.spec.get("nodeName"))
 
     @property
     def ready(self) -> bool:
@@ -226,9 +232,9 @@ class Pod(Object):
             (True, "initContainers", "initContainerStatuses"),
             (False, "containers", "containerStatuses"),
         ):
-            by_name = {str(item.get("name", "")): item for item in mappings(self.status.get(statuses))}
+            by_name = {string(item.get("name")): item for item in mappings(self.status.get(statuses))}
             for spec in mappings(self.spec.get(specs)):
-                name = str(spec.get("name", ""))
+                name = string(spec.get("name"))
                 found.append(Container(name, spec, by_name.get(name, {}), init))
         return found
 
@@ -241,11 +247,11 @@ class Event(Object):
     def about(self) -> tuple[str, str, str]:
         """Kind, namespace and name of the object."""
         about = mapping(self.raw.get("involvedObject") or self.raw.get("regarding"))
-        return str(about.get("kind", "")), str(about.get("namespace", "")), str(about.get("name", ""))
+        return string(about.get("kind")), string(about.get("namespace")), string(about.get("name"))
 
     @property
     def reason(self) -> str:
-        return str(self.raw.get("reason", ""))
+        return string(self.raw.get("reason"))
 
     @property
     def message(self) -> str:

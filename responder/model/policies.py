@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from responder.model.graph import declared_ports, matches
-from responder.model.kubernetes import Object, Pod, mapping, mappings, whole
+from responder.model.kubernetes import Object, Pod, mapping, mappings, string, whole
 
 Direction = Literal["Ingress", "Egress"]
 NAME_LABEL = "kubernetes.io/metadata.name"
@@ -100,9 +100,9 @@ class Policies:
             return _in_block(block, other.address)
         if not other.namespace:
             return None if not other.address else False
-        if "podSelector" in peer and not matches(mapping(peer.get("podSelector")), other.labels):
+        if not matches(mapping(peer.get("podSelector")), other.labels):
             return False
-        if "namespaceSelector" not in peer:
+        if peer.get("namespaceSelector") is None:
             return other.namespace == namespace
         return self._namespace_fits(mapping(peer.get("namespaceSelector")), other.namespace)
 
@@ -129,10 +129,10 @@ def in_words(rule: Mapping[str, Any], direction: Direction) -> str:
 def _peer_in_words(peer: Mapping[str, Any]) -> str:
     if block := mapping(peer.get("ipBlock")):
         others = ", ".join(map(str, block.get("except") or ()))
-        return f"{block.get('cidr')}{f' but {others}' if others else ''}"
+        return f"{string(block.get('cidr'))}{f' but {others}' if others else ''}"
     pods = _selector_in_words(mapping(peer.get("podSelector")))
     said = f"pods {pods}" if pods else "all pods"
-    if "namespaceSelector" not in peer:
+    if peer.get("namespaceSelector") is None:
         return said
     inside = _selector_in_words(mapping(peer["namespaceSelector"]))
     return f"{said} in namespaces {inside}" if inside else f"{said} in all namespaces"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from responder.model.kubernetes import Event, Object, quantity
+from responder.model.kubernetes import Event, Object, mapping, mappings, quantity, string
 from responder.model.numbers import seconds
 from responder.model.redaction import redact_value
 
@@ -28,8 +28,8 @@ class Revision:
     @property
     def images(self) -> str:
         """The images of its containers."""
-        containers = (self.template.get("spec") or {}).get("containers") or ()
-        return ", ".join(str(container.get("image", "")) for container in containers)
+        containers = mappings(mapping(self.template.get("spec")).get("containers"))
+        return ", ".join(filter(None, (string(container.get("image")) for container in containers)))
 
 
 def revisions(objects: Sequence[Mapping[str, Any]]) -> list[Revision]:
@@ -61,7 +61,7 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """What differs between two pod templates: `api.resources.limits.memory: 512Mi → 256Mi`."""
     found = [
         *_compare(_annotations(before), _annotations(after), "annotation"),
-        *_compare(before.get("spec") or {}, after.get("spec") or {}, ""),
+        *_compare(mapping(before.get("spec")), mapping(after.get("spec")), ""),
     ]
     found.sort(key=lambda change: (".image: " not in change, ".resources.limits." not in change))
     more = len(found) - _MOST_CHANGES
@@ -76,8 +76,8 @@ def _number(item: Object) -> int:
 def _template(item: Object) -> Mapping[str, Any] | None:
     if item.kind not in ("ReplicaSet", "ControllerRevision"):
         return None
-    spec = item.spec if item.kind == "ReplicaSet" else (item.raw.get("data") or {}).get("spec")
-    template = spec.get("template") if isinstance(spec, Mapping) else None
+    spec = item.spec if item.kind == "ReplicaSet" else mapping(mapping(item.raw.get("data")).get("spec"))
+    template = spec.get("template")
     return template if isinstance(template, Mapping) else None
 
 
@@ -96,7 +96,7 @@ def _when(at: datetime | None, started_at: datetime) -> str:
 
 
 def _annotations(template: Mapping[str, Any]) -> Mapping[str, Any]:
-    return (template.get("metadata") or {}).get("annotations") or {}
+    return mapping(mapping(template.get("metadata")).get("annotations"))
 
 
 def _compare(before: Any, after: Any, place: str) -> Iterator[str]:

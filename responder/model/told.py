@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from responder.model.kubernetes import Container, Object, mapping, mappings, whole
+from responder.model.kubernetes import Container, Object, mapping, mappings, string, whole
 from responder.model.picture import Picture
 
 _HOST = r"(?!\d+(?:\.|:|$))[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?"
@@ -56,10 +56,10 @@ def environment(picture: Picture, workload: Object, container: Container) -> Map
     found: dict[str, tuple[str, Object]] = {}
     for origin in mappings(container.spec.get("envFrom")):
         if held := _config_map(picture, workload, mapping(origin.get("configMapRef"))):
-            prefix = str(origin.get("prefix") or "")
+            prefix = string(origin.get("prefix"))
             found |= {f"{prefix}{key}": (value, held) for key, value in _data(held).items() if value}
     for item in mappings(container.spec.get("env")):
-        name = str(item.get("name", ""))
+        name = string(item.get("name"))
         found.pop(name, None)
         if item.get("value") is not None:
             found[name] = (_expanded(str(item["value"]), found), workload)
@@ -99,7 +99,7 @@ def addresses(picture: Picture, workload: Object) -> Iterator[Address]:
 
 
 def _config_map(picture: Picture, workload: Object, reference: Mapping[str, object]) -> Object | None:
-    name = str(reference.get("name") or "")
+    name = string(reference.get("name"))
     return picture.get("ConfigMap", workload.namespace, name) if name else None
 
 

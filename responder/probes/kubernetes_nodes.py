@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from responder.clients import Clients
 from responder.model.evidence import Observation, Reproduction
-from responder.model.kubernetes import Object, time
+from responder.model.kubernetes import Object, string, time
 from responder.probes import Inquiry, Permission, Probe
 from responder.probes._kubernetes import Gathering, Question, counted, line_of, lines_of, newest_last, pods_in, reads
 from responder.templating import KubeName
@@ -77,7 +77,7 @@ def _troubles(node: Object) -> Iterator[str]:
         said = node.conditions.get("Ready", {})
         since = time(said.get("lastTransitionTime"))
         when = f" since {since:%Y-%m-%d %H:%M} UTC" if since else ""
-        yield f"not ready{when}: {said.get('reason', 'no condition Ready')}"
+        yield f"not ready{when}: {string(said.get('reason')) or 'no condition Ready'}"
     yield from (name for name in PRESSURES if _holds(node, name))
     if node.spec.get("unschedulable"):
         yield "cordoned"

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from responder.clients import Clients
 from responder.clients.selectors import written
 from responder.model.evidence import Observation, Reproduction
-from responder.model.kubernetes import Event, Object
+from responder.model.kubernetes import Event, Object, whole
 from responder.model.rollouts import revisions, told
 from responder.probes import Inquiry, Permission, Probe
 from responder.probes._kubernetes import (
@@ -119,8 +119,8 @@ def _belonging(workload: Object, objects: Iterable[Raw]) -> Iterator[Raw]:
 
 
 def _replicas(workload: Object) -> Iterator[str]:
-    if "replicas" in workload.spec:
-        yield f"{workload.status.get('readyReplicas') or 0} of {workload.spec['replicas']} replicas ready"
-    elif "desiredNumberScheduled" in workload.status:
-        ready = workload.status.get("numberReady") or 0
-        yield f"{ready} of {workload.status['desiredNumberScheduled']} nodes have a ready pod"
+    wanted, scheduled = whole(workload.spec.get("replicas")), whole(workload.status.get("desiredNumberScheduled"))
+    if wanted is not None:
+        yield f"{whole(workload.status.get('readyReplicas')) or 0} of {wanted} replicas ready"
+    elif scheduled is not None:
+        yield f"{whole(workload.status.get('numberReady')) or 0} of {scheduled} nodes have a ready pod"
