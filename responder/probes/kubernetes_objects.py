@@ -5,7 +5,7 @@ from collections import Counter
 from pydantic import Field, field_validator
 
 from responder.clients import Clients
-from responder.clients.discovery import well_known
+from responder.clients.discovery import UNKNOWN, well_known
 from responder.errors import Permanent, Reason
 from responder.model.evidence import KubernetesObjects, Observation, Reproduction
 from responder.model.kubernetes import Object
@@ -44,7 +44,7 @@ class KubernetesObjectsOf(Probe):
             else:
                 await reading.ask(self._question(inquiry))
         except Permanent as trouble:
-            if trouble.reason is not Reason.NOT_FOUND:
+            if trouble.reason is not Reason.NOT_FOUND or not (self.name or str(trouble).startswith(UNKNOWN)):
                 raise
             return Observation(summary=f"no {self._words(inquiry)}", data=KubernetesObjects(), empty=True)
         objects = [Object(item) for item in reading.objects]

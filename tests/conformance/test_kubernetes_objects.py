@@ -20,7 +20,7 @@ from tests.kubernetes_schema import NAMES, TEXTS
 from tests.makers import NOW, alert, evidence
 
 PROBES = [kind for kind in CATALOG.kinds if kind.startswith("kubernetes.")]
-EVERY = detectors.load().families
+EVERY = detectors.load()
 TARGETS = [
     Target(),
     Target(namespace="shop"),
@@ -84,10 +84,13 @@ async def seen_by_probes(random: Random) -> Case:
 @whatever
 async def test_no_object_that_the_api_allows_ends_a_detector(random: Random) -> None:
     case = await seen_by_probes(random)
-    for family, detect in EVERY.items():
+    for family, detect in EVERY.families.items():
         for said in detect(case):
             assert said.evidence, family
             assert clean(said.headline if isinstance(said, Finding) else said.text), family
+    for suggest in EVERY.follow_ups.values():
+        for question in suggest(case):
+            CATALOG.build(question.probe, question.options)
 
 
 @pytest.mark.parametrize("kind", ["job", "cronjob", "statefulset", "daemonset", "replicaset"])

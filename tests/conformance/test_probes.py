@@ -37,6 +37,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "websocket.connect": {"url": "ws://web.example/chat"},
     "kubernetes.access": {"wants": ["list pods"]},
     "kubernetes.exec": {"command": ["id"]},
+    "kubernetes.objects": {"resource": "networkpolicies.networking.k8s.io"},
     "kubernetes.custom_resources": {"resource": "kubechatcommands.kubechat.io"},
 }
 REVIEWS = ("selfsubjectaccessreviews", "subjectaccessreviews", "localsubjectaccessreviews")
