@@ -1,7 +1,8 @@
 """Respond: one incident from its alerts to a finding, resumable after a crash at any point."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
@@ -13,12 +14,12 @@ from responder.flow.investigate import Investigator
 from responder.flow.matter import propose
 from responder.flow.rounds import Rounds, Show
 from responder.flow.several import EvidenceOfTargets, Part, all_of, parts_of, together
-from responder.flow.target import TARGETS_AT_MOST, aims
+from responder.flow.target import TARGETS_AT_MOST, Aim, aims
 from responder.flow.watch import INVESTIGATION, count_failure, watched
 from responder.flow.world import World
 from responder.model.evidence import Evidence
 from responder.model.finding import Diagnosis
-from responder.model.incident import Incident, TimelineEntry, TimelineKind, TrackedAlert
+from responder.model.incident import Incident, TimelineEntry, TimelineKind
 from responder.model.report import Investigation, InvestigationStatus
 from responder.model.runbook import Runbook
 from responder.store import incidents, investigations
@@ -27,6 +28,18 @@ log = structlog.get_logger(__name__)
 
 FRESH = timedelta(seconds=60)
 """Evidence this young is used again when an investigation is resumed after a crash."""
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """An investigation that was begun, or taken up again, with its part for each target."""
+
+    incident: Incident
+    runbook: Runbook
+    investigation: Investigation
+    aims: Sequence[Aim]
+    seen: EvidenceOfTargets
+    parts: Sequence[Part]
 
 
 class Responder:
@@ -41,40 +54,52 @@ class Responder:
             begun = await self._world.database.write(lambda connection: self._begin(connection, incident_id))
             if begun is None:
                 return
-            incident, tracked, investigation, known = begun
-            runbook = self._world.runbook(incident.runbook)
-            seen = EvidenceOfTargets(investigation.targets, known)
             try:
-                diagnosis = await self._answer(incident, runbook, tracked, investigation, seen)
+                diagnosis = await self._answer(begun)
             except Temporary:
                 raise
             except Exception as error:
-                log.exception("respond.failed", runbook=runbook.name)
+                log.exception("respond.failed", runbook=begun.runbook.name)
                 count_failure(self._world.metrics, INVESTIGATION)
-                await self._give_up(incident_id, investigation)
+                await self._give_up(incident_id, begun.investigation)
                 raise Permanent(f"the investigation failed: {error}", Reason.BUG) from error
-            finished = investigation.model_copy(update={"aims": seen.aimed})
+            finished = begun.investigation.model_copy(update={"aims": begun.seen.aimed})
             await self._world.database.write(
                 lambda connection: self._conclude(connection, incident_id, finished, diagnosis)
             )
-            self._count(incident, diagnosis)
+            self._count(begun.incident, diagnosis)
 
-    def _begin(
-        self, connection: Connection, incident_id: str
-    ) -> tuple[Incident, list[TrackedAlert], Investigation, list[Evidence]] | None:
+    def _begin(self, connection: Connection, incident_id: str) -> _Begun | None:
         """Start an investigation, or take up the one that a crash interrupted."""
         incident = incidents.get(connection, incident_id)
         if incident is None:
             return None
         now = self._world.clock.now()
+        runbook = self._world.runbook(incident.runbook)
         tracked = incidents.alerts_of(connection, incident_id)
+        named = aims(runbook, tracked, self._world.settings.cluster_labels)
+        investigation, known = self._resumed(connection, incident_id, now) or (None, ())
+        if investigation is None:
+            investigation = self._new(connection, incident_id, named, now)
+            investigations.save(connection, incident_id, investigation)
+        seen = EvidenceOfTargets(investigation.targets, known)
+        parts = parts_of(named, seen, tracked, incident.started_at, now)
+        return _Begun(incident, runbook, investigation, named, seen, parts)
+
+    def _resumed(
+        self, connection: Connection, incident_id: str, now: datetime
+    ) -> tuple[Investigation, Sequence[Evidence]] | None:
+        """The investigation that did not end, with what it has seen that is fresh."""
         latest = investigations.latest(connection, incident_id)
-        if latest is not None and latest.status is InvestigationStatus.RUNNING:
-            found = investigations.evidence_of(connection, incident_id, latest.number)
-            return incident, tracked, latest, [item for item in found if now - item.at < FRESH and item.answered]
-        named = aims(self._world.runbook(incident.runbook), tracked, self._world.settings.cluster_labels)
+        if latest is None or latest.status is not InvestigationStatus.RUNNING:
+            return None
+        found = investigations.evidence_of(connection, incident_id, latest.number)
+        return latest, [item for item in found if now - item.at < FRESH and item.answered]
+
+    def _new(self, connection: Connection, incident_id: str, named: Sequence[Aim], now: datetime) -> Investigation:
+        latest = investigations.latest(connection, incident_id)
         targets = [aim.target for aim in named[:TARGETS_AT_MOST]]
-        begun = Investigation(
+        return Investigation(
             status=InvestigationStatus.RUNNING,
             number=latest.number + 1 if latest else 1,
             target=targets[0],
@@ -82,32 +107,22 @@ class Responder:
             started_at=now,
             findings=latest.findings if latest else (),
         )
-        investigations.save(connection, incident_id, begun)
-        return incident, tracked, begun, []
 
-    async def _answer(
-        self,
-        incident: Incident,
-        runbook: Runbook,
-        tracked: Sequence[TrackedAlert],
-        investigation: Investigation,
-        seen: EvidenceOfTargets,
-    ) -> Diagnosis:
+    async def _answer(self, begun: _Begun) -> Diagnosis:
         """Investigate each target; what their first rounds conclude is shown while the others are asked."""
-        named = aims(runbook, tracked, self._world.settings.cluster_labels)
-        parts = parts_of(named, seen, tracked, incident.started_at, self._world.clock.now())
-        so_far = [Diagnosis() for _ in parts]
+        incident_id, so_far = begun.incident.id, [Diagnosis() for _ in begun.parts]
 
         async def show(part: Part, diagnosis: Diagnosis) -> None:
             so_far[part.number] = diagnosis
-            shown = investigation.with_diagnosis(together(so_far, seen.aimed, named))
+            shown = begun.investigation.with_diagnosis(together(so_far, begun.seen.aimed, begun.aims))
             if shown.findings:
-                await self._world.database.write(lambda connection: self._show(connection, incident.id, shown))
+                await self._world.database.write(lambda connection: self._show(connection, incident_id, shown))
 
         answers = await all_of(
-            self._investigate(incident.id, runbook, investigation.number, part, partial(show, part)) for part in parts
+            self._investigate(incident_id, begun.runbook, begun.investigation.number, part, partial(show, part))
+            for part in begun.parts
         )
-        return together(answers, seen.aimed, named)
+        return together(answers, begun.seen.aimed, begun.aims)
 
     async def _investigate(self, incident_id: str, runbook: Runbook, number: int, part: Part, show: Show) -> Diagnosis:
         """Ask about one target and conclude, in rounds; `show` is awaited with what the first round concludes."""

@@ -1,13 +1,13 @@
 """Targets: where an investigation looks, by the runbook's templates over the labels, else by the labels alone. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from responder.errors import ConfigError
 from responder.model.alert import Alert
 from responder.model.clusters import ClusterLabels
 from responder.model.incident import AlertState, TrackedAlert
-from responder.model.labels import meant, owner_of, target_of
+from responder.model.labels import Reading, meant
 from responder.model.owners import owner_of_pod
 from responder.model.runbook import Runbook
 from responder.model.subject import Target
@@ -32,24 +32,22 @@ class Aim:
 def aims(runbook: Runbook, tracked: Sequence[TrackedAlert], clusters: ClusterLabels) -> Sequence[Aim]:
     """The distinct targets of the alerts that are not over, or of all if all are; at least one."""
     firing = [alert for alert in tracked if alert.state is not AlertState.RESOLVED] or tracked
-    by_labels: dict[Place, list[TrackedAlert]] = {}
+    by_labels: dict[Place, list[tuple[Target, TrackedAlert]]] = {}
     for alert in sorted(firing, key=lambda alert: (alert.starts_at, sorted(alert.labels.items()))):
-        by_labels.setdefault(_place_of(alert.labels, clusters), []).append(alert)
+        reading = Reading(alert.labels)
+        target = reading.target(clusters.cluster(alert.labels))
+        place = (target.cluster, target.namespace, reading.owner or target.node)
+        by_labels.setdefault(place, []).append((target, alert))
     by_target: dict[Place, list[Aim]] = {}
-    for alerts in by_labels.values():
-        target = _common(target_of(alert.labels, clusters) for alert in alerts)
-        aim = Aim(templated(runbook, target, alerts[0]), tuple(alerts))
+    for members in by_labels.values():
+        alerts = tuple(alert for _, alert in members)
+        aim = Aim(templated(runbook, _common(target for target, _ in members), alerts[0]), alerts)
         by_target.setdefault(_place(aim.target), []).append(aim)
     together = [
         Aim(_common(aim.target for aim in alike), tuple(alert for aim in alike for alert in aim.alerts))
         for alike in by_target.values()
     ]
     return together or [Aim(templated(runbook, Target(), None), ())]
-
-
-def _place_of(labels: Mapping[str, str], clusters: ClusterLabels) -> Place:
-    target = target_of(labels, clusters)
-    return target.cluster, target.namespace, owner_of(labels) or target.node
 
 
 def _place(target: Target) -> Place:
