@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from responder.model.communication import StatusTemplates
 from responder.model.escalation import EscalationPolicy
@@ -10,6 +11,9 @@ from responder.runbooks.matchers import Matchers, literals, parse, plain, prefix
 
 NAME, PLAIN_NAME = "alertname", "alertname_plain"
 """The alert's name, and a label that every alert has for matching: the name without case and separators."""
+
+NAMES = 4096
+"""Names of alerts whose claims are remembered: alerts of one name come again and again."""
 
 LAST_RESORT = Runbook.model_validate(
     {
@@ -63,22 +67,26 @@ class Rulebook:
                 index[where].setdefault(key, []).append(claim)
             if not places:
                 self._others.append(claim)
+        self._named = lru_cache(maxsize=NAMES)(self._claims_of)
         self._prefixes = sorted({(label, len(begin)) for label, begin in self._by_prefix})
 
     def match(self, labels: Mapping[str, str]) -> Runbook:
         """The runbook that answers an alert with these labels."""
         named = to_match(labels)
+        fitting = (claim for claim in self._named(named[NAME]) if claim.matchers.matches(named))
+        return next((claim.runbook for claim in fitting), LAST_RESORT)
+
+    def _claims_of(self, name: str) -> Sequence[_Claim]:
+        """The claims whose conditions on the name hold for it, the best first."""
+        named = to_match({NAME: name})
         lists = [self._others, *(self._by_value.get((label, named[label]), ()) for label in (NAME, PLAIN_NAME))]
         lists += [self._by_prefix.get((label, named[label][:length]), ()) for label, length in self._prefixes]
-        best: _Claim | None = None
-        for claims in lists:
-            for claim in claims:
-                if best is not None and not claim < best:
-                    break
-                if claim.matchers.matches(named):
-                    best = claim
-                    break
-        return best.runbook if best else LAST_RESORT
+        return sorted(
+            claim
+            for claims in lists
+            for claim in claims
+            if all(one.matches(named) for one in claim.matchers.matchers if one.name in named)
+        )
 
     def get(self, name: str) -> Runbook:
         """The runbook of that name, or the default one where it is gone."""
