@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from responder.detectors import Case
+from responder.detectors import Case, _postgres_storage
 from responder.detectors._datastores import cause, complained, refused, silent, subject, unanswered, with_callers
 from responder.detectors._writing import CERTAIN, LIKELY, POSSIBLE, because, found, plural, quote
 from responder.detectors.databases import READ_ONLY, SESSIONS
@@ -12,7 +12,7 @@ from responder.model.evidence import Evidence
 from responder.model.failures import FailureKind
 from responder.model.finding import Cleared, Finding
 from responder.model.numbers import shown
-from responder.model.postgres import PostgresSession
+from responder.model.postgres import PostgresSession, PostgresStatement
 from responder.model.postgres_health import IDLE, PostgresHealth
 from responder.model.subject import Subject
 
@@ -60,34 +60,15 @@ BLOCKED = cause(
 )  # fmt: skip
 SLOW = cause(
     "postgres-slow-statement", "Statements of PostgreSQL take long",
-    "A statement takes more time on average than it should; a missing index or old statistics are the usual reasons.",
+    "A statement takes more time now than it should; a missing index or old statistics are the usual reasons.",
     "SELECT * FROM pg_stat_statements; EXPLAIN (ANALYZE, BUFFERS) of the statement",
     "Add the index that it lacks, ANALYZE its tables, or change the statement",
-    symptom_of=("postgres-blocked-by-lock", "postgres-idle-transaction"),
-)  # fmt: skip
-DISK = cause(
-    "postgres-disk-nearly-full", "PostgreSQL's disk is nearly full",
-    "Without room for WAL the server stops.", "df -h on the data directory; SELECT pg_database_size(datname)",
-    "Enlarge the volume; drop what is not needed and the slots that keep WAL. Never delete files of pg_wal",
-    symptom_of=("postgres-slot-keeps-wal",),
+    symptom_of=("postgres-blocked-by-lock", "postgres-idle-transaction", "postgres-bloat"),
 )  # fmt: skip
 LAG = cause(
     "postgres-replication-behind", "A replica of PostgreSQL is behind",
     "What was written is not yet on the replica: reads there are old, and a failover would lose it.",
     "SELECT * FROM pg_stat_replication on the primary", "Look at the replica's load and disk, and the network between",
-)  # fmt: skip
-SLOT = cause(
-    "postgres-slot-keeps-wal", "A replication slot of PostgreSQL keeps much WAL",
-    "Whoever reads the slot is gone or slow; the WAL it has not read fills the disk.",
-    "SELECT slot_name, active, restart_lsn FROM pg_replication_slots",
-    "Start its reader again, or drop the slot with pg_drop_replication_slot; set max_slot_wal_keep_size",
-)  # fmt: skip
-WRAPAROUND = cause(
-    "postgres-wraparound", "PostgreSQL's transaction ids come near their end",
-    "Before they wrap around the server takes no more writes.",
-    "SELECT datname, age(datfrozenxid) FROM pg_database",
-    "Remove what holds vacuum back (long transactions, slots, prepared transactions), then VACUUM FREEZE",
-    symptom_of=("postgres-long-transaction", "postgres-idle-transaction"),
 )  # fmt: skip
 SILENT = cause(
     "postgres-unresponsive", "PostgreSQL accepts connections and does not answer",
@@ -95,8 +76,8 @@ SILENT = cause(
     "pg_isready -h HOST -p PORT; CPU, memory and disk of its pod", "Give it CPU and memory; look at its disk",
 )  # fmt: skip
 CAUSES = (
-    SILENT, DOWN, NOT_READY, CREDENTIALS, CROWDED, IDLE_TRANSACTION, LONG_TRANSACTION, BLOCKED, SLOW, DISK, LAG, SLOT,
-    WRAPAROUND,
+    SILENT, DOWN, NOT_READY, CREDENTIALS, CROWDED, IDLE_TRANSACTION, LONG_TRANSACTION, BLOCKED, SLOW, LAG,
+    *_postgres_storage.CAUSES,
 )  # fmt: skip
 STOPPING = (SILENT, DOWN, NOT_READY, SESSIONS, BLOCKED, READ_ONLY)
 """The causes that let callers fail."""
@@ -150,8 +131,9 @@ def _ready(server: Server) -> str:
 def _findings(case: Case, about: Subject, name: str, health: PostgresHealth) -> Iterator[Finding]:
     yield from _connections(about, name, health)
     yield from _sessions(about, name, health)
+    yield from _slow(about, name, health)
     yield from _writes(case, about, name, health)
-    yield from _storage(about, name, health)
+    yield from _postgres_storage.findings(about, name, health)
     yield from _replication(about, name, health)
 
 
@@ -163,47 +145,69 @@ def _connections(about: Subject, name: str, health: PostgresHealth) -> Iterator[
     reasons += [because(f"{item.name or 'unknown'} has {item.sessions}", name) for item in health.by_application[:3]]
     states = ", ".join(f"{count} {state}" for state, count in health.by_state.items())
     reasons += [because(f"by state: {states}", name)] if states else []
-    exhausted = health.connections >= health.max_connections - health.reserved_connections
     yield found(
-        SESSIONS if exhausted else CROWDED, about, LIKELY,
-        f"{used} at {about}{', the rest is reserved' if exhausted else ''}", reasons,
+        SESSIONS if health.exhausted else CROWDED, about, LIKELY,
+        f"{used} at {about}{', the rest is reserved' if health.exhausted else ''}", reasons,
         next_steps=["Shrink the pool of whoever holds the most, or put a pooler before the server"],
     )  # fmt: skip
 
 
 def _sessions(about: Subject, name: str, health: PostgresHealth) -> Iterator[Finding]:
-    if blocked := health.blocked:
-        first = blocked[0]
-        holder = f"pid {first.blocker_pid}" if first.blocker_pid else "a prepared transaction"
-        doing = f"{first.blocker_user}, {first.blocker_state}" if first.blocker_pid else PREPARED
-        reasons = [
-            because(f"pid {item.pid} waits {_span(item.seconds)} for {item.lock}: {quote(item.statement)}", name)
-            for item in blocked[:3]
-        ]
-        if first.blocker_statement:
-            reasons.append(because(f"{holder} last said: {quote(first.blocker_statement)}", name))
-        waiting = plural(len({item.pid for item in blocked}), "session")
-        yield found(
-            BLOCKED, about, CERTAIN, f"{waiting} of {about} wait for a lock that {holder} holds ({doing})", reasons,
-            next_steps=[_end(first.blocker_pid)] if first.blocker_pid else (),
-        )  # fmt: skip
+    yield from _locks(about, name, health)
     for known, items in ((IDLE_TRANSACTION, health.idle), (LONG_TRANSACTION, health.long_transactions)):
         if items:
             first_item = items[0]
-            blocks = any(lock.blocker_pid == item.pid for item in items for lock in health.locks)
+            blocks = any(lock.blocker_pid == item.pid for item in items for lock in health.blocked)
             headline = f"{first_item.who} has had a transaction open in {about} for {_span(first_item.seconds)}"
             idle = first_item.state.startswith(IDLE)
             headline += f" and does nothing for {_span(first_item.state_seconds)}" if idle else ""
             sure = CERTAIN if blocks else LIKELY if idle else POSSIBLE
             reasons = [because(_session(item), name) for item in items[:3]]
             yield found(known, about, sure, headline, reasons, next_steps=[_end(first_item.pid)])
+
+
+def _locks(about: Subject, name: str, health: PostgresHealth) -> Iterator[Finding]:
+    if not (queue := health.longest_queue):
+        return
+    first = queue[0]
+    holder = f"pid {first.blocker_pid}" if first.blocker_pid else "a prepared transaction"
+    doing = f"{first.blocker_user}, {first.blocker_state}" if first.blocker_pid else PREPARED
+    reasons = [
+        because(f"pid {item.pid} waits {_span(item.seconds)} for {item.lock}: {quote(item.statement)}", name)
+        for item in queue[:3]
+    ]
+    if first.blocker_statement:
+        reasons.append(because(f"{holder} last said: {quote(first.blocker_statement)}", name))
+    if others := {item.pid for item in health.blocked} - {item.pid for item in queue}:
+        reasons.append(because(f"{plural(len(others), 'session')} more for locks of others", name))
+    yield found(
+        BLOCKED, about, CERTAIN, f"{plural(len(queue), 'session')} of {about} wait for a lock that {holder} holds "
+        f"({doing})", reasons, next_steps=[_end(first.blocker_pid)] if first.blocker_pid else (),
+    )  # fmt: skip
+
+
+def _slow(about: Subject, name: str, health: PostgresHealth) -> Iterator[Finding]:
+    reasons = [
+        because(f"{_span(item.mean_seconds)} on average now{_usually(item)}, {plural(item.calls, 'call')}: "
+                f"{quote(item.statement)}", name)
+        for item in health.slow[:3]
+    ]  # fmt: skip
+    reasons += [
+        because(f"{item.who} has been running for {_span(item.statement_seconds)}: {quote(item.statement)}", name)
+        for item in health.running[:3]
+    ]
     if slow := health.slow:
-        headline = f"{about} takes {_span(slow[0].mean_seconds)} on average for: {quote(slow[0].statement)}"
-        reasons = [
-            because(f"{_span(item.mean_seconds)} on average, {item.calls} calls: {quote(item.statement)}", name)
-            for item in slow[:3]
-        ]
-        yield found(SLOW, about, POSSIBLE, headline, reasons, next_steps=["EXPLAIN (ANALYZE, BUFFERS) the statement"])
+        headline = f"{about} takes {_span(slow[0].mean_seconds)}{_usually(slow[0])} for: {quote(slow[0].statement)}"
+    elif running := health.running:
+        took = _span(running[0].statement_seconds)
+        headline = f"{about} has been busy for {took} with: {quote(running[0].statement)}"
+    else:
+        return
+    yield found(SLOW, about, POSSIBLE, headline, reasons, next_steps=["EXPLAIN (ANALYZE, BUFFERS) the statement"])
+
+
+def _usually(item: PostgresStatement) -> str:
+    return f" (usually {_span(item.usual_seconds)})" if item.usual_seconds is not None else ""
 
 
 def _writes(case: Case, about: Subject, name: str, health: PostgresHealth) -> Iterator[Finding]:
@@ -218,34 +222,10 @@ def _writes(case: Case, about: Subject, name: str, health: PostgresHealth) -> It
         yield found(READ_ONLY, about, LIKELY, f"{about} is a replica, and somebody writes to it", reasons)
 
 
-def _storage(about: Subject, name: str, health: PostgresHealth) -> Iterator[Finding]:
-    if health.full:
-        stored = f"{_size(health.disk_bytes)} of {_size(health.disk_size)} ({shown(health.disk_used or 0, 'ratio')})"
-        reasons = [because(f"{stored} are stored, {_size(health.wal_bytes)} of it WAL", name)]
-        reasons += [
-            because(f"table {item.schema_name}.{item.name} has {_size(item.bytes)}, "
-                    f"{shown(item.dead_ratio, 'ratio')} of its rows dead", name)
-            for item in health.tables[:3]
-        ]  # fmt: skip
-        yield found(DISK, about, LIKELY, f"The disk of {about} is nearly full: {stored}", reasons)
-    for slot in health.hoarding:
-        reader = "is read" if slot.active else "is not read by anybody"
-        headline = f"Slot {slot.name} of {about} keeps {_size(slot.kept_bytes)} of WAL and {reader}"
-        yield found(
-            SLOT, about, LIKELY, headline, [because(f"slot {slot.name}: {_size(slot.kept_bytes)}, {reader}", name)],
-            next_steps=[f"Start what reads slot {slot.name}; if it is gone for good, drop the slot"],
-        )  # fmt: skip
-    if health.wrapping:
-        oldest = max(health.databases, key=lambda item: item.age)
-        age = f"{oldest.age} transactions, {shown(health.wraparound_used, 'ratio')} of all ids"
-        headline = f"Transaction ids of {about} come near their end: database {oldest.name} is {age} old"
-        yield found(WRAPAROUND, about, LIKELY, headline, [because(f"database {oldest.name}: age {age}", name)])
-
-
 def _replication(about: Subject, name: str, health: PostgresHealth) -> Iterator[Finding]:
     for item in health.behind:
         who = item.application or item.client
-        behind = f"{_span(item.behind_seconds or 0)} ({_size(item.behind_bytes)})"
+        behind = f"{_span(item.behind_seconds or 0)} ({_postgres_storage.size(item.behind_bytes)})"
         headline = f"Replica {who} of {about} is {behind} behind"
         yield found(LAG, about, LIKELY, headline, [because(f"replica {who}, {item.state}: {behind} behind", name)])
     if health.late:
@@ -265,7 +245,3 @@ def _end(pid: int) -> str:
 
 def _span(seconds: float) -> str:
     return shown(seconds, "seconds")
-
-
-def _size(size: float | None) -> str:
-    return shown(size, "bytes") if size is not None else "an unknown size"

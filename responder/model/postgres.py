@@ -24,7 +24,7 @@ class PostgresCount(Record):
 
 
 class PostgresSession(Record):
-    """A session with an open transaction: how long it is open, and how long it has been in its state."""
+    """A session with an open transaction: for how long it, its state and its statement have lasted."""
 
     pid: int
     database: str = ""
@@ -34,6 +34,7 @@ class PostgresSession(Record):
     state: str = ""
     seconds: float
     state_seconds: float
+    statement_seconds: float = 0.0
     waiting_for: str = ""
     statement: str = ""
 
@@ -41,6 +42,11 @@ class PostgresSession(Record):
     def who(self) -> str:
         """`pid 4711 (shopkeeper, checkout)`."""
         return f"pid {self.pid} ({', '.join(filter(None, (self.user, self.application)))})"
+
+    @property
+    def waits_for_lock(self) -> bool:
+        """Whether it does nothing but wait for a lock."""
+        return self.waiting_for.startswith("Lock ")
 
 
 class PostgresLock(Record):
@@ -62,14 +68,27 @@ class PostgresLock(Record):
 
 
 class PostgresStatement(Record):
-    """A statement as pg_stat_statements counts it since its last reset."""
+    """A statement that ended while it was watched: how long it took now, and usually since the last reset."""
 
     statement: str
     database: str = ""
     calls: int
     mean_seconds: float
-    total_seconds: float
+    usual_seconds: float | None = None
     rows: int
+    temp_bytes: int = 0
+
+
+class PostgresTemporary(Record):
+    """Files that a session has written because its work does not fit into work_mem."""
+
+    pid: int
+    database: str = ""
+    user: str = ""
+    application: str = ""
+    files: int
+    bytes: int
+    statement: str = ""
 
 
 class PostgresTable(Record):
@@ -83,6 +102,11 @@ class PostgresTable(Record):
     dead_ratio: float = 0.0
     vacuumed_at: AwareDatetime | None = None
     analyzed_at: AwareDatetime | None = None
+
+    @property
+    def dead_bytes(self) -> float:
+        """About how much of it is dead rows."""
+        return self.bytes * self.dead_ratio
 
 
 class PostgresIndex(Record):
@@ -131,3 +155,4 @@ class PostgresDatabase(Record):
     conflicts: int = 0
     hit_ratio: float | None = None
     counted_since: AwareDatetime | None = None
+    counted_seconds: float = 0.0

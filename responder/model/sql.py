@@ -6,6 +6,7 @@ LONGEST_STATEMENT = 300
 _READS_OR_WRITES = re.compile(
     r"(?i)[\s(]*(?:SELECT|INSERT|UPDATE|DELETE|MERGE|WITH|VALUES|TABLE|FETCH|CALL|EXECUTE)\b|<"
 )
+_NUMBERED = re.compile(r"\$\d+")
 _LITERALS = re.compile(
     r"""--[^\n]*|/\*.*?(?:\*/|\Z)|\$(?P<tag>(?:[A-Za-z_]\w*)?)\$.*?(?:\$(?P=tag)\$|\Z)"""
     r"""|(?P<escape>[eE]'(?:\\.|''|[^'\\])*(?:'|\Z))|(?:[bBxXnN]|[uU]&)?'(?:''|[^'])*(?:'|\Z)"""
@@ -24,6 +25,11 @@ def _hide(found: re.Match[str]) -> str:
     if found["keep"]:
         return found[0]
     return " " if found[0].startswith(("--", "/*")) else "?"
+
+
+def alike(statement: str) -> str:
+    """A statement that is the same whether its values are masked or numbered."""
+    return _NUMBERED.sub("?", statement)
 
 
 def is_query(statement: str) -> bool:

@@ -29,8 +29,9 @@ SESSIONS = f"""SELECT {_WHO.format("a")}, coalesce(state, '') AS state, count(*)
 TRANSACTIONS = f"""SELECT pid, {_WHO.format("a")}, coalesce(host(client_addr), '') AS client,
  coalesce(state, '') AS state, extract(epoch FROM clock_timestamp() - xact_start)::float8 AS seconds,
  extract(epoch FROM clock_timestamp() - state_change)::float8 AS state_seconds,
+ extract(epoch FROM clock_timestamp() - query_start)::float8 AS statement_seconds,
  coalesce(wait_event_type || ' ' || wait_event, '') AS waiting_for, left(coalesce(query, ''), 2000) AS statement
- FROM pg_stat_activity a WHERE {_OTHERS} AND xact_start IS NOT NULL ORDER BY xact_start LIMIT 20"""  # noqa: S608
+ FROM pg_stat_activity a WHERE {_OTHERS} AND xact_start IS NOT NULL ORDER BY xact_start LIMIT 50"""  # noqa: S608
 LOCKS = f"""SELECT a.pid, {_WHO.format("a")},
  extract(epoch FROM clock_timestamp() - coalesce(w.since, a.state_change, a.backend_start))::float8 AS seconds,
  left(coalesce(a.query, ''), 2000) AS statement, coalesce(w.lock, '') AS lock, b.pid AS blocker_pid,
@@ -44,11 +45,25 @@ LOCKS = f"""SELECT a.pid, {_WHO.format("a")},
  l.locktype || coalesce(' ' || l.relation::regclass::text, '') AS lock
  FROM pg_locks l WHERE l.pid = a.pid AND NOT l.granted LIMIT 1) AS w ON true
  WHERE a.wait_event_type = 'Lock' ORDER BY seconds DESC LIMIT 50"""  # noqa: S608
-STATEMENTS = """SELECT left(s.query, 2000) AS statement, coalesce(d.datname, '') AS database, s.calls,
- coalesce(j ->> 'mean_exec_time', j ->> 'mean_time')::float8 / 1000 AS mean_seconds,
- coalesce(j ->> 'total_exec_time', j ->> 'total_time')::float8 / 1000 AS total_seconds, s.rows
- FROM pg_stat_statements s CROSS JOIN LATERAL to_jsonb(s) AS j LEFT JOIN pg_database d ON d.oid = s.dbid
- ORDER BY mean_seconds DESC LIMIT 10"""
+_TOTAL = "coalesce(to_jsonb({0}) ->> 'total_exec_time', to_jsonb({0}) ->> 'total_time')::float8 / 1000"
+_KEY = "{0}.userid, {0}.dbid, {0}.queryid, coalesce(to_jsonb({0}) ->> 'toplevel', 'true')"
+# what is counted since the last reset may have been slow long ago: what counts is the difference over some time
+_STATEMENTS = f"""WITH earlier AS (SELECT {_KEY.format("b")} AS toplevel, b.calls, b.rows, b.temp_blks_written,
+ {_TOTAL.format("b")} AS total FROM pg_stat_statements(false) AS b),
+ pause AS (SELECT pg_sleep({{seconds}})::text IS NOT NULL AS over FROM (SELECT count(*) FROM earlier) AS counted)
+ SELECT left(s.query, 2000) AS statement, coalesce(d.datname, '') AS database, s.calls - coalesce(e.calls, 0) AS calls,
+ ({_TOTAL.format("s")} - coalesce(e.total, 0)) / (s.calls - coalesce(e.calls, 0)) AS mean_seconds,
+ e.total / e.calls AS usual_seconds, s.rows - coalesce(e.rows, 0) AS rows,
+ (s.temp_blks_written - coalesce(e.temp_blks_written, 0)) * current_setting('block_size')::int8 AS temp_bytes
+ FROM pause CROSS JOIN LATERAL pg_stat_statements(pause.over) AS s
+ LEFT JOIN earlier e ON (e.userid, e.dbid, e.queryid, e.toplevel) = ({_KEY.format("s")})
+ LEFT JOIN pg_database d ON d.oid = s.dbid
+ WHERE s.calls > coalesce(e.calls, 0) ORDER BY mean_seconds DESC LIMIT 10"""  # noqa: S608
+TEMPORARY = f"""SELECT f.pid, {_WHO.format("a")}, f.files, f.bytes, left(coalesce(a.query, ''), 2000) AS statement
+ FROM (SELECT substring(l.name FROM '^pgsql_tmp([0-9]+)')::int AS pid, count(*)::int AS files,
+ sum(l.size)::int8 AS bytes FROM pg_tablespace t CROSS JOIN LATERAL pg_ls_tmpdir(t.oid) AS l
+ WHERE t.spcname <> 'pg_global' GROUP BY 1) AS f
+ LEFT JOIN pg_stat_activity a ON a.pid = f.pid ORDER BY f.bytes DESC LIMIT 10"""  # noqa: S608
 TABLES = f"""SELECT schemaname AS schema_name, relname AS name, pg_total_relation_size(relid) AS bytes,
  n_live_tup AS live_rows, n_dead_tup AS dead_rows,
  round(n_dead_tup::numeric / greatest(n_live_tup + n_dead_tup, 1), 4) AS dead_ratio,
@@ -77,7 +92,8 @@ DATABASES = """SELECT d.datname AS name, CASE WHEN has_database_privilege(d.oid,
  OR pg_has_role('pg_read_all_stats', 'USAGE') THEN pg_database_size(d.oid) END AS bytes,
  age(d.datfrozenxid) AS age, s.deadlocks, s.temp_files, s.temp_bytes, s.xact_commit AS commits,
  s.xact_rollback AS rollbacks, s.conflicts,
- round(s.blks_hit::numeric / nullif(s.blks_hit + s.blks_read, 0), 4) AS hit_ratio, s.stats_reset AS counted_since
+ round(s.blks_hit::numeric / nullif(s.blks_hit + s.blks_read, 0), 4) AS hit_ratio, s.stats_reset AS counted_since,
+ extract(epoch FROM now() - coalesce(s.stats_reset, pg_postmaster_start_time()))::float8 AS counted_seconds
  FROM pg_database d JOIN pg_stat_database s ON s.datid = d.oid ORDER BY bytes DESC NULLS LAST LIMIT 50"""
 TABLESPACES = "SELECT sum(pg_tablespace_size(oid))::int8 AS tablespaces_bytes FROM pg_tablespace"
 WAL = "SELECT coalesce(sum(size), 0)::int8 AS wal_bytes FROM pg_ls_waldir()"
@@ -85,15 +101,16 @@ BGWRITER = """SELECT checkpoints_timed, checkpoints_req AS checkpoints_requested
 CHECKPOINTER = """SELECT num_timed AS checkpoints_timed, num_requested AS checkpoints_requested
  FROM pg_stat_checkpointer"""
 
+
 QUESTIONS: Mapping[str, Statement] = {
     "server": Statement(SERVER),
     "rights": Statement(RIGHTS),
     "sessions": Statement(SESSIONS),
     "transactions": Statement(TRANSACTIONS),
     "locks": Statement(LOCKS),
-    "slow statements": Statement(STATEMENTS),
     "tables": Statement(TABLES),
     "indexes": Statement(INDEXES),
+    "temporary files": Statement(TEMPORARY, since=120000),
     "replicas": Statement(REPLICAS),
     "replication slots": Statement(SLOTS),
     "standby": Statement(STANDBY),
@@ -103,3 +120,8 @@ QUESTIONS: Mapping[str, Statement] = {
     "checkpoints": Statement(BGWRITER, until=170000),
     "checkpoints since version 17": Statement(CHECKPOINTER, since=170000),
 }
+
+
+def questions(watch: float) -> Mapping[str, Statement]:
+    """The statements by what they ask; `watch` is for how many seconds statements are counted."""
+    return {**QUESTIONS, "slow statements": Statement(_STATEMENTS.format(seconds=watch))}

@@ -1,13 +1,13 @@
 """`postgres.health`: what a database administrator looks at first."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from pydantic import ByteSize, Field, field_validator
 
-from responder.clients import Clients, Postgres, Row
+from responder.clients import Clients, Postgres, Row, Statement
 from responder.errors import Trouble
 from responder.model.datastore import Server
 from responder.model.evidence import Observation, Reproduction
@@ -21,11 +21,12 @@ from responder.model.postgres import (
     PostgresSlot,
     PostgresStatement,
     PostgresTable,
+    PostgresTemporary,
 )
 from responder.model.postgres_health import WRAPAROUND, PostgresHealth, PostgresLimits
 from responder.model.runbook import Duration
 from responder.probes import Inquiry, Probe
-from responder.probes._postgres import QUESTIONS
+from responder.probes._postgres import questions
 from responder.probes._postgres_answers import Answers
 from responder.templating import Plain
 
@@ -46,15 +47,26 @@ class PostgresHealthCheck(Probe):
         timedelta(minutes=1), description="how long one may wait for its client with a transaction open"
     )
     lock_wait: Duration = Field(timedelta(seconds=5), description="how long one may wait for a lock")
-    statement: Duration = Field(timedelta(seconds=1), description="mean time of a statement that is too long")
+    statement: Duration = Field(timedelta(seconds=1), description="mean time now of a statement that is too long")
+    running: Duration = Field(timedelta(seconds=10), description="how long a statement may have been running")
+    watch: Duration = Field(
+        timedelta(seconds=1),
+        description="for how long statements are watched, to see how long they take now; less than `statement_timeout`",
+    )
     replication_lag: Duration = Field(timedelta(minutes=1), description="how far a replica may be behind")
     slot_size: ByteSize = Field(ByteSize(10 * 1024**3), description="WAL that a slot may keep, as `10GiB`")
     disk_size: ByteSize | None = Field(None, description="size of the server's disk, as `100GiB`: SQL cannot see it")
     disk: float = Field(0.85, gt=0, le=1, description="part of the disk that is too much")
     wraparound: float = Field(0.5, gt=0, le=1, description="part of the 2^31 transaction ids that is too much")
+    dead_rows: float = Field(0.5, gt=0, le=1, description="part of a table's rows that may be dead")
+    waste: ByteSize = Field(
+        ByteSize(1024**3),
+        description="room that dead rows, temporary files or unused indexes may take; less on a disk that is full",
+    )
+    unused: Duration = Field(timedelta(days=7), description="an index that was not used for so long is not needed")
     index_scans: int = Field(100, ge=0, description="indexes used less often are listed")
 
-    @field_validator("slot_size", "disk_size", mode="before")
+    @field_validator("slot_size", "disk_size", "waste", mode="before")
     @classmethod
     def _as_kubernetes_writes_it(cls, size: Any) -> Any:
         if size == "":
@@ -63,7 +75,7 @@ class PostgresHealthCheck(Probe):
 
     async def run(self, inquiry: Inquiry, clients: Clients) -> Observation:
         server = clients.postgres(self.database)
-        given = await server.read(QUESTIONS)
+        given = await server.read(self._questions)
         if isinstance(trouble := given.get("server"), Trouble):
             raise trouble
         answers = Answers(given)
@@ -78,8 +90,14 @@ class PostgresHealthCheck(Probe):
         )
 
     def reproduce(self, inquiry: Inquiry, clients: Clients) -> tuple[Reproduction, ...]:
-        statements = (" ".join(question.sql.split()) for question in QUESTIONS.values() if question.for_every_version)
+        statements = (
+            " ".join(question.sql.split()) for question in self._questions.values() if question.for_every_version
+        )
         return (Reproduction(command=clients.postgres(self.database).psql(*statements)),)
+
+    @property
+    def _questions(self) -> Mapping[str, Statement]:
+        return questions(self.watch.total_seconds())
 
     @property
     def _limits(self) -> PostgresLimits:
@@ -89,10 +107,14 @@ class PostgresHealthCheck(Probe):
             idle_in_transaction=self.idle_in_transaction.total_seconds(),
             lock_wait=self.lock_wait.total_seconds(),
             statement=self.statement.total_seconds(),
+            running=self.running.total_seconds(),
             replication_lag=self.replication_lag.total_seconds(),
             slot_bytes=int(self.slot_size),
             disk=self.disk,
             wraparound=self.wraparound,
+            dead_rows=self.dead_rows,
+            waste_bytes=int(self.waste),
+            unused=self.unused.total_seconds(),
         )
 
     def _health(self, server: Postgres, answers: Answers) -> PostgresHealth:
@@ -115,6 +137,7 @@ class PostgresHealthCheck(Probe):
             statements=answers.records("slow statements", PostgresStatement),
             tables=answers.records("tables", PostgresTable),
             indexes=tuple(index for index in indexes if index.scans < self.index_scans),
+            temporary=answers.records("temporary files", PostgresTemporary),
             replicas=answers.records("replicas", PostgresReplica),
             slots=answers.records("replication slots", PostgresSlot),
             **answers.first("standby"),
@@ -170,8 +193,7 @@ def _facts(health: PostgresHealth) -> Iterator[str]:
         yield f"oldest transaction id is {health.wraparound_age} old, {shown(health.wraparound_used, 'ratio')} of all"
     for session in (*health.idle, *health.long_transactions)[:3]:
         yield f"{session.who} has a transaction open for {_span(session.seconds)}, {session.state}: {session.statement}"
-    for slow in health.slow[:3]:
-        yield f"{_span(slow.mean_seconds)} on average, {slow.calls} calls: {slow.statement}"
+    yield from _work(health)
     for replica in health.behind[:3]:
         yield f"replica {replica.application or replica.client} is {_span(replica.behind_seconds or 0)} behind"
     if health.late:
@@ -181,6 +203,24 @@ def _facts(health: PostgresHealth) -> Iterator[str]:
     yield ", ".join(f"{count} {state}" for state, count in health.by_state.items()) or "no other sessions"
     if health.hit_ratio is not None:
         yield f"{shown(health.hit_ratio, 'ratio')} of reads come from its cache, {health.deadlocks} deadlocks so far"
+
+
+def _work(health: PostgresHealth) -> Iterator[str]:
+    """Statements that are slow, and what is left of others."""
+    for slow in health.slow[:3]:
+        yield f"{_span(slow.mean_seconds)} on average now, {slow.calls} calls: {slow.statement}"
+    for session in health.running[:3]:
+        yield f"{session.who} has been running for {_span(session.statement_seconds)}: {session.statement}"
+    if health.spilling:
+        yield f"{_size(health.spilling)} of temporary files, most of pid {health.spilling[0].pid}"
+    for table in health.bloated[:3]:
+        yield f"{shown(table.dead_ratio, 'ratio')} of the rows of {table.schema_name}.{table.name} are dead"
+    if health.unused:
+        yield f"{_size(health.unused)} of indexes that nobody uses"
+
+
+def _size(items: Sequence[PostgresTemporary] | Sequence[PostgresIndex]) -> str:
+    return shown(sum(item.bytes for item in items), "bytes")
 
 
 def _span(seconds: float) -> str:

@@ -38,7 +38,8 @@ def postgres(health: PostgresHealth) -> Iterator[Table]:
     yield from _tables(
         ("Who waits for whose lock", health.locks, False),
         ("Open transactions", health.transactions, False),
-        ("Slowest statements", health.statements, False),
+        ("Slowest statements now", health.statements, False),
+        ("Temporary files", health.temporary, False),
         ("Replicas", health.replicas, False),
         ("Replication slots", health.slots, False),
         ("Largest tables", health.tables, True),

@@ -12,11 +12,14 @@ from responder.model.finding import Confidence
 from responder.model.postgres import (
     PostgresCount,
     PostgresDatabase,
+    PostgresIndex,
     PostgresLock,
     PostgresReplica,
     PostgresSession,
     PostgresSlot,
     PostgresStatement,
+    PostgresTable,
+    PostgresTemporary,
 )
 from responder.model.postgres_health import PostgresHealth
 from tests.detectors import cases
@@ -72,7 +75,7 @@ def test_a_server_that_was_not_seen_whole_is_not_ruled_out() -> None:
     ("changes", "expected"),
     [
         ({"connections": 85, "connections_used": 0.85}, ("postgres-connections-nearly-used", Confidence.LIKELY)),
-        ({"connections": 97, "connections_used": 0.97}, ("db-connection-exhaustion", Confidence.LIKELY)),
+        ({"connections": 96, "connections_used": 0.97}, ("db-connection-exhaustion", Confidence.LIKELY)),
         ({"locks": [WAITS.model_copy(update={"blocker_pid": 9})]}, ("postgres-blocked-by-lock", Confidence.CERTAIN)),
         ({"locks": [WAITS.model_copy(update={"blocker_pid": 0})]}, ("postgres-blocked-by-lock", Confidence.CERTAIN)),
         ({"transactions": [IDLE]}, ("postgres-idle-transaction", Confidence.LIKELY)),
@@ -83,7 +86,7 @@ def test_a_server_that_was_not_seen_whole_is_not_ruled_out() -> None:
         (
             {
                 "statements": [
-                    PostgresStatement(statement="SELECT ?", calls=9, mean_seconds=2, total_seconds=18, rows=9)
+                    PostgresStatement(statement="SELECT ?", calls=9, mean_seconds=2, usual_seconds=0.02, rows=9)
                 ]
             },
             ("postgres-slow-statement", Confidence.POSSIBLE),
@@ -165,7 +168,7 @@ def test_the_idle_transaction_comes_before_the_lock_that_it_holds() -> None:
 
 @pytest.mark.parametrize("statement", ["COPY goods TO STDOUT", "CREATE INDEX ON goods (n)", "vacuum goods"])
 def test_that_maintenance_takes_long_is_no_news(statement: str) -> None:
-    slow = PostgresStatement(statement=statement, calls=1, mean_seconds=60, total_seconds=60, rows=0)
+    slow = PostgresStatement(statement=statement, calls=1, mean_seconds=60, rows=0)
     assert found(healthy(statements=[slow])) == []
 
 
@@ -200,6 +203,84 @@ def test_callers_that_complain_of_a_server_that_is_down_suffer_from_it() -> None
         postgres.detect, Case(told.target, told.alerts, told.started_at, told.now, {**told.evidence, "pg": seen})
     )
     assert (str(finding.subject), "deployment/orders" in map(str, finding.suffering)) == ("deployment/mysql", True)
+
+
+def waits(pid: int, blocker: int, seconds: float = 60) -> PostgresLock:
+    return WAITS.model_copy(update={"pid": pid, "blocker_pid": blocker, "seconds": seconds})
+
+
+def test_of_a_chain_of_locks_the_session_at_its_end_is_named_with_all_that_wait_for_it() -> None:
+    told = healthy(locks=[waits(3, 2, 90), waits(2, 1, 50), waits(4, 1, 40), waits(8, 7, 99), waits(5, 5)])
+    (finding,) = cases.findings(postgres.detect, told)
+    assert "3 sessions of" in finding.headline
+    assert "a lock that pid 1 holds" in finding.headline
+    assert finding.next_steps[0].startswith("SELECT pg_terminate_backend(1)")
+    assert finding.because[-1].text == "2 sessions more for locks of others"
+
+
+def test_a_statement_that_waits_for_a_lock_is_not_called_slow() -> None:
+    slow = PostgresStatement(statement="UPDATE goods SET n = $1", calls=1, mean_seconds=60, rows=0)
+    lock = WAITS.model_copy(update={"statement": "UPDATE goods SET n = ?", "blocker_pid": 9})
+    assert [cause for cause, _, _ in found(healthy(statements=[slow], locks=[lock]))] == ["postgres-blocked-by-lock"]
+    assert [cause for cause, _, _ in found(healthy(statements=[slow]))] == ["postgres-slow-statement"]
+
+
+def test_who_waits_for_a_lock_is_no_long_transaction() -> None:
+    waiting = PostgresSession(pid=1, state="active", seconds=900, state_seconds=900, statement_seconds=900,
+                              waiting_for="Lock relation", statement="SELECT ?")  # fmt: skip
+    assert found(healthy(transactions=[waiting])) == []
+
+
+def test_a_statement_that_has_been_running_for_long_is_named() -> None:
+    running = PostgresSession(pid=7, state="active", seconds=40, state_seconds=40, statement_seconds=40,
+                              statement="SELECT ? FROM goods")  # fmt: skip
+    (finding,) = cases.findings(postgres.detect, healthy(transactions=[running]))
+    assert (finding.cause, "has been busy for 40 s with" in finding.headline) == ("postgres-slow-statement", True)
+
+
+FULL: dict[str, Any] = {"disk_bytes": 95 * 2**30, "disk_size": 100 * 2**30, "disk_used": 0.95, "wal_bytes": 5}
+DEAD = PostgresTable(
+    schema_name="public", name="goods", bytes=2**29, live_rows=20_000, dead_rows=80_000, dead_ratio=0.8
+)
+SPILLS = PostgresTemporary(pid=7, user="reports", files=3, bytes=6 * 2**30, statement="SELECT ? ORDER BY n")
+UNUSED = PostgresIndex(schema_name="public", table="goods", name="old", scans=0, bytes=6 * 2**30)
+SHOP = PostgresDatabase(name="shop", counted_seconds=30 * 86400)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"tables": [DEAD]}, []),
+        ({"tables": [DEAD.model_copy(update={"bytes": 2**31})]}, ["postgres-bloat"]),
+        (
+            {
+                "tables": [DEAD],
+                "statements": [PostgresStatement(statement="SELECT * FROM goods", calls=1, mean_seconds=4, rows=0)],
+            },
+            ["postgres-bloat", "postgres-slow-statement"],
+        ),
+        (
+            {"tables": [DEAD.model_copy(update={"bytes": 6 * 2**30})], **FULL},
+            ["postgres-bloat", "postgres-disk-nearly-full"],
+        ),
+        ({"temporary": [SPILLS]}, ["postgres-temporary-files"]),
+        ({"temporary": [SPILLS.model_copy(update={"bytes": 2**20})]}, []),
+        ({"indexes": [UNUSED], "databases": [SHOP]}, ["postgres-unused-indexes"]),
+        ({"indexes": [UNUSED], "databases": [SHOP.model_copy(update={"counted_seconds": 3600})]}, []),
+        ({"indexes": [UNUSED.model_copy(update={"unique": True})], "databases": [SHOP]}, []),
+        ({"indexes": [UNUSED.model_copy(update={"bytes": 2**20})], "databases": [SHOP]}, []),
+    ],
+)
+def test_what_is_wasted_is_a_finding_where_it_matters(changes: dict[str, Any], expected: list[str]) -> None:
+    assert sorted(cause for cause, _, _ in found(healthy(**changes))) == expected
+
+
+@pytest.mark.parametrize(
+    ("used", "most", "reserved", "full"), [(1, 5, 3, True), (1, 6, 3, False), (45, 50, 3, False), (46, 50, 3, True)]
+)
+def test_connections_that_are_reserved_are_not_free(used: int, most: int, reserved: int, full: bool) -> None:
+    told = healthy(connections=used, max_connections=most, reserved_connections=reserved, connections_used=used / most)
+    assert ("db-connection-exhaustion" in [cause for cause, _, _ in found(told)]) == full
 
 
 def test_who_holds_the_connections_is_said() -> None:

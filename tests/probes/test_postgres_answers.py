@@ -14,12 +14,13 @@ from responder.model.evidence import Observation
 from responder.model.postgres_health import PostgresHealth
 from responder.model.subject import Target
 from responder.probes import Inquiry
-from responder.probes._postgres import QUESTIONS
+from responder.probes._postgres import questions
 from responder.probes.postgres_health import PostgresHealthCheck
 from tests.makers import NOW, alert
 
 WHO = {"database": "shop", "user": "shopkeeper", "application": "checkout"}
 SESSION = {"pid": 1, **WHO, "client": "10.0.0.1", "state": "active", "seconds": 900.0, "state_seconds": 900.0,
+           "statement_seconds": 60.0,
            "waiting_for": "", "statement": "SELECT 'secret'"}  # fmt: skip
 ANSWERS: Mapping[str, Mapping[str, Any]] = {
     "server": {
@@ -36,13 +37,15 @@ ANSWERS: Mapping[str, Mapping[str, Any]] = {
         "blocker_statement": "LOCK goods",
     },
     "slow statements": {
-        "statement": "SELECT 1", "database": "shop", "calls": 1, "mean_seconds": 9.0, "total_seconds": 9.0, "rows": 1
+        "statement": "SELECT 1", "database": "shop", "calls": 1, "mean_seconds": 9.0, "usual_seconds": 0.1, "rows": 1,
+        "temp_bytes": 0,
     },
     "tables": {
         "schema_name": "public", "name": "goods", "bytes": 9, "live_rows": 1, "dead_rows": 1, "dead_ratio": 0.5,
         "vacuumed_at": NOW.isoformat(), "analyzed_at": NOW.isoformat(),
     },
     "indexes": {"schema_name": "public", "table": "goods", "name": "i", "scans": 0, "bytes": 9, "unique": False},
+    "temporary files": {"pid": 1, **WHO, "files": 1, "bytes": 2**31, "statement": "SELECT 1"},
     "replicas": {
         "application": "b", "client": "", "state": "streaming", "sync": "async", "behind_bytes": 1.0,
         "behind_seconds": 90.0,
@@ -51,7 +54,7 @@ ANSWERS: Mapping[str, Mapping[str, Any]] = {
     "standby": {"receiving": True, "behind_seconds": 1.0},
     "databases": {
         "name": "shop", "bytes": 9, "age": 1, "deadlocks": 0, "temp_files": 0, "temp_bytes": 0, "commits": 1,
-        "rollbacks": 0, "conflicts": 0, "hit_ratio": 0.5, "counted_since": NOW.isoformat(),
+        "rollbacks": 0, "conflicts": 0, "hit_ratio": 0.5, "counted_since": NOW.isoformat(), "counted_seconds": 1e6,
     },
     "tablespaces": {"tablespaces_bytes": 9},
     "WAL": {"wal_bytes": 9},
@@ -90,7 +93,7 @@ def rows(*given: Mapping[str, Any]) -> Rows:
 
 
 def test_every_question_has_its_answer_here() -> None:
-    assert set(ANSWERS) == set(QUESTIONS)
+    assert set(ANSWERS) == set(questions(1))
 
 
 @given(st.data())

@@ -27,6 +27,7 @@ from responder.probes.postgres_health import PostgresHealthCheck
 from responder.settings import PostgresSettings
 from tests.datastores import PASSWORD, Datastores, PostgresProcess, debians_postgres, newest_postgres
 from tests.makers import NOW, alert
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("postgres_programs")]
 
@@ -51,7 +52,9 @@ def inquiry() -> Inquiry:
 
 
 async def look(server: PostgresProcess, clients: Clients | None = None, **options: Any) -> Observation:
-    return await PostgresHealthCheck.model_validate(options).run(inquiry(), clients or asking(server))
+    return await PostgresHealthCheck.model_validate({"watch": "0s", **options}).run(
+        inquiry(), clients or asking(server)
+    )
 
 
 def health(seen: Observation) -> PostgresHealth:
@@ -171,20 +174,108 @@ async def test_a_table_that_is_locked_does_not_hide_the_others(datastores: Datas
     assert ([table.name for table in health(seen).tables], seen.gaps) == (["others"], ())
 
 
-async def test_long_transactions_and_slow_statements_are_named(datastores: Datastores) -> None:
+@asynccontextmanager
+async def repeating(server: PostgresProcess, statement: str) -> AsyncIterator[None]:
+    """A session that says the same again and again."""
+
+    async def repeat(connection: Any) -> None:
+        while True:
+            await connection.execute(statement)
+
+    async with session(server) as connection:
+        task = asyncio.create_task(repeat(connection))
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_statements_that_are_slow_now_are_named_and_those_that_were_are_not(datastores: Datastores) -> None:
     server = await datastores.postgres()
     async with session(server) as reports:
-        await reports.execute("SELECT pg_sleep(0.3), 'hunter2'")
-        running = asyncio.create_task(reports.execute("SELECT pg_sleep(20)"))
-        await asyncio.sleep(0.3)
-        seen = await look(server, transaction="200ms", statement="200ms")
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        await reports.execute("SELECT pg_sleep(1), 'long ago'")
+    assert not health(await look(server, statement="200ms", watch="100ms")).slow
+    async with repeating(server, "SELECT pg_sleep(0.3), 'hunter2', 'now'"):
+        seen = await eventually(lambda: _slow(server))
+    (slow,) = health(seen).slow
+    assert (slow.statement, slow.calls > 0) == ("SELECT pg_sleep($1), $2, $3", True)
+    assert slow.mean_seconds == pytest.approx(0.3, rel=0.9)
+    assert seen.breached
+    assert "on average now" in seen.summary
+
+
+async def _slow(server: PostgresProcess) -> Observation | None:
+    seen = await look(server, statement="200ms", watch="1s")
+    return seen if health(seen).slow else None
+
+
+async def test_long_transactions_and_statements_that_run_for_long_are_named(datastores: Datastores) -> None:
+    server = await datastores.postgres()
+    async with repeating(server, "SELECT pg_sleep(60)"):
+        seen = await eventually(lambda: _running(server))
     found = health(seen)
     assert [(item.state, item.statement) for item in found.long_transactions] == [("active", "SELECT pg_sleep(?)")]
-    assert found.slow[0].statement == "SELECT pg_sleep($1), $2"
-    assert found.slow[0].mean_seconds == pytest.approx(0.3, abs=0.25)
+    assert [item.statement for item in found.running] == ["SELECT pg_sleep(?)"]
     assert seen.breached
+
+
+async def _running(server: PostgresProcess) -> Observation | None:
+    seen = await look(server, transaction="200ms", running="200ms")
+    return seen if health(seen).running and health(seen).long_transactions else None
+
+
+async def test_who_waits_for_a_lock_is_no_slow_statement_and_no_long_transaction(datastores: Datastores) -> None:
+    server = await datastores.postgres()
+    await server.run("CREATE TABLE goods AS SELECT 1 AS n", "GRANT ALL ON goods TO shopkeeper")
+    async with (
+        session(server, "BEGIN", "UPDATE goods SET n = 2", name="import") as importing,
+        repeating(server, "UPDATE goods SET n = 3"),
+        repeating(server, "UPDATE goods SET n = 4"),
+    ):
+        seen = health(await eventually(lambda: _queue(server)))
+        assert (seen.running, seen.long_transactions, seen.slow) == ([], [], [])
+        assert {item.application for item in seen.idle} == {"import"}
+        assert seen.longest_queue[0].blocker_application == "import"
+        await importing.execute("COMMIT")
+
+
+async def _queue(server: PostgresProcess) -> Observation | None:
+    limits = {"lock_wait": "0s", "transaction": "0s", "running": "0s", "idle_in_transaction": "0s", "statement": "1ms"}
+    seen = await look(server, **limits)
+    return seen if len(health(seen).longest_queue) == 2 else None
+
+
+async def test_dead_rows_and_unused_indexes_are_told_where_they_matter(datastores: Datastores) -> None:
+    server = await datastores.postgres()
+    await server.run(
+        "CREATE TABLE goods AS SELECT n, n % 7 AS m FROM generate_series(1, 50000) AS n",
+        "CREATE INDEX unused ON goods (m)", "DELETE FROM goods WHERE n > 20000", "SELECT pg_stat_force_next_flush()",
+    )  # fmt: skip
+    assert not health(await look(server)).bloated
+    seen = await eventually(lambda: _waste(server))
+    assert [(item.name, item.dead_ratio) for item in health(seen).bloated] == [("goods", 0.6)]
+    assert [item.name for item in health(seen).unused] == ["unused"]
+    assert not health(await look(server, waste="1KiB")).unused
+
+
+async def _waste(server: PostgresProcess) -> Observation | None:
+    seen = await look(server, waste="1KiB", unused="0s")
+    return seen if health(seen).bloated and health(seen).unused else None
+
+
+async def test_temporary_files_are_told_with_who_writes_them(datastores: Datastores) -> None:
+    server = await datastores.postgres(work_mem="64kB")
+    async with repeating(
+        server, "SELECT count(*) FROM (SELECT n FROM generate_series(1, 20000000) n ORDER BY -n) AS s"
+    ):
+        seen = health(await eventually(lambda: _spilling(server)))
+    assert (seen.spilling[0].user, seen.spilling[0].statement[:12]) == ("shopkeeper", "SELECT count")
+
+
+async def _spilling(server: PostgresProcess) -> Observation | None:
+    seen = await look(server, waste="1KiB")
+    return seen if health(seen).spilling else None
 
 
 async def test_dead_rows_and_a_nearly_full_disk_are_told(datastores: Datastores) -> None:
