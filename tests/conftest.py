@@ -4,11 +4,16 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["tests.makers", "tests.servers", "tests.datastores", "tests.kubernetes_server", "tests.service"]
 
 # Else looptime, asking for the loop of a test that has none, makes one that nobody closes.
 asyncio.set_event_loop(None)
+
+# How long examples take says something about the machine, not about what they test.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

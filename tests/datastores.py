@@ -69,7 +69,7 @@ class PostgresProcess(Process):
 
     async def is_ready(self) -> bool:
         with suppress(OSError, asyncpg.PostgresError):
-            connection = await asyncpg.connect(self.admin_url(), timeout=2)
+            connection = await asyncpg.connect(self.admin_url(), timeout=10)
             await connection.close()
             return True
         return False
@@ -239,7 +239,7 @@ def _made(folder: Path, programs: Path) -> PostgresTemplate:
         f"CREATE USER plain PASSWORD '{PASSWORD}'\nCREATE USER shopkeeper PASSWORD '{PASSWORD}'\n"
     )
     for database, statements in (("postgres", create), ("shop", "CREATE EXTENSION pg_stat_statements\n")):
-        subprocess.run([*single, database], input=statements.encode(), capture_output=True, check=True, timeout=60)
+        subprocess.run([*single, database], input=statements.encode(), capture_output=True, check=True, timeout=180)
     return PostgresTemplate(programs, data)
 
 
@@ -273,7 +273,7 @@ def _give_away(folder: Path) -> None:
 
 
 def _run(command: Sequence[str]) -> None:
-    done = subprocess.run([*drop_root(), *command], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*drop_root(), *command], capture_output=True, text=True, timeout=180)
     assert done.returncode == 0, done.stderr
 
 

@@ -18,8 +18,8 @@ import pytest
 import yaml
 from aiohttp import web
 
-READY_WITHIN = 20.0
-STOPPED_WITHIN = 10.0
+READY_WITHIN = 60.0
+STOPPED_WITHIN = 30.0
 
 
 def free_port() -> int:

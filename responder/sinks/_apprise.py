@@ -59,6 +59,8 @@ def services(urls: Sequence[str], timeout: float) -> list[Service]:
 
     for talkative in ("apprise", "urllib3"):
         logging.getLogger(talkative).propagate = False
+    # whatever our own log leaves out: why a service said no is nowhere else
+    logging.getLogger("apprise").setLevel(logging.WARNING)
     asset = apprise.AppriseAsset(app_id="Responder", async_mode=False, storage_mode="memory")
     found: list[Service] = []
     for place, url in enumerate(urls):

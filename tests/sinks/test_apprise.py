@@ -129,6 +129,16 @@ async def test_only_the_service_that_said_no_is_asked_again(service: Fake, http:
     assert PASSWORD not in receipt
 
 
+async def test_the_reason_is_heard_however_little_is_logged(
+    service: Fake, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger(), "level", logging.CRITICAL)
+    logging.getLogger("apprise").manager._clear_cache()  # type: ignore[attr-defined]
+    service.mode = "broken"
+    with pytest.raises(Temporary, match=r"urls\[0\] \(json\) answered 500"):
+        await service.sink(timeout="30s").deliver(DIAGNOSED, "", medium(http))
+
+
 @pytest.mark.parametrize(
     ("status", "kind", "reason"),
     [
