@@ -364,6 +364,10 @@ class Alertmanager(Protocol):
         """
         ...
 
+    async def unsilence(self, mark: str) -> int:
+        """End the silences with that mark; returns how many there were."""
+        ...
+
     async def close(self) -> None:
         """Release connections."""
         ...

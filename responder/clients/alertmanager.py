@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 from pydantic_core import from_json
@@ -57,6 +58,10 @@ class HttpAlertmanager:
         key = ("silence", tuple(sorted(labels.items())), until, reason, by, mark)
         return await self._shared.ask(key, lambda: self._silence(labels, until, reason, by, mark), cache=False)
 
+    async def unsilence(self, mark: str) -> int:
+        """End the silences whose comment has the mark, as `silence` wrote it; returns how many there were."""
+        return await self._shared.ask(("unsilence", mark), lambda: self._unsilence(mark), cache=False)
+
     async def close(self) -> None:
         """Give up what is under way."""
         await self._shared.close()
@@ -102,6 +107,13 @@ class HttpAlertmanager:
             raise Temporary(f"{self._what} did not say which silence it made", Reason.BAD_ANSWER)
         return str(number)
 
+    async def _unsilence(self, mark: str) -> int:
+        silences = await self._get("/api/v2/silences", [])
+        ids = [silence["id"] for silence in silences if _marked(silence, mark)] if isinstance(silences, list) else []
+        for number in ids:
+            await self._ask("DELETE", f"/api/v2/silence/{quote(str(number), safe='')}")
+        return len(ids)
+
     async def _get(self, path: str, params: Sequence[tuple[str, str]]) -> Any:
         """The JSON of an answer, None where it is none."""
         return await self._ask("GET", path, params=params)
@@ -131,6 +143,14 @@ class HttpAlertmanager:
     @property
     def _what(self) -> str:
         return self._shared.name
+
+
+def _marked(silence: Any, mark: str) -> bool:
+    """Whether a silence has the mark and has not ended."""
+    try:
+        return str(silence["comment"]).endswith(f"({mark})") and silence["status"]["state"] in ("active", "pending")
+    except (KeyError, TypeError):
+        return False
 
 
 def same_silence(silences: Any, matchers: Sequence[Mapping[str, Any]], mark: str) -> Mapping[str, Any] | None:

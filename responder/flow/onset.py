@@ -46,7 +46,7 @@ class Onsets:
         incident, alerts = await self._world.database.read(lambda connection: _read(connection, incident_id))
         if incident is None or incident.opened_by or not alerts:
             return
-        moments = await self._moments(incident.group.get("cluster", ""), alerts)
+        moments = await self._moments(self._world.settings.cluster_labels.cluster(incident.group), alerts)
         found = min([incident.began_at, *moments])
         if incident.onset_at is not None and found >= incident.began_at:
             return

@@ -123,6 +123,7 @@ class Incident(Record):
     Somebody has to acknowledge it until `due_response`; `response_missed` once that was said to be over. Its plan began
     at `unacknowledged_since`.
     `onset_at` is when the trouble began, once that was looked up: before `started_at`, when the first alert fired.
+    `silenced_until` and `silenced_by` are set where somebody silenced it from here.
     `opened_by` is set where a person opened it. `false_alarm` says why it is taken for one: `said`, `no_evidence`.
     """
 
@@ -150,6 +151,8 @@ class Incident(Record):
     due_response: AwareDatetime | None = None
     response_missed: bool = False
     unacknowledged_since: AwareDatetime | None = None
+    silenced_until: AwareDatetime | None = None
+    silenced_by: str = ""
     opened_by: str = ""
     false_alarm: Literal["", "said", "no_evidence"] = ""
 

@@ -135,6 +135,8 @@ class Report(Record):
     resolved_at: AwareDatetime | None = None
     acknowledged_at: AwareDatetime | None = None
     acknowledged_by: str = ""
+    silenced_until: AwareDatetime | None = None
+    silenced_by: str = ""
     flaps: int = 0
     alerts_truncated: int = 0
     revision: int
@@ -184,6 +186,8 @@ class ReportSummary(Record):
     updated_at: AwareDatetime
     resolved_at: AwareDatetime | None = None
     acknowledged_by: str = ""
+    silenced_until: AwareDatetime | None = None
+    silenced_by: str = ""
     flaps: int = 0
     revision: int
     alerts: tuple[TrackedAlert, ...] = ()
@@ -272,6 +276,8 @@ def _shared(incident: Incident, investigation: Investigation, alerts: Sequence[T
         "updated_at": incident.updated_at,
         "resolved_at": incident.resolved_at,
         "acknowledged_by": incident.acknowledged_by,
+        "silenced_until": incident.silenced_until,
+        "silenced_by": incident.silenced_by,
         "flaps": incident.flaps,
         "revision": incident.revision,
         "alerts": tuple(alerts),

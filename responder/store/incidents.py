@@ -4,14 +4,16 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Table, delete, func, select
+from sqlalchemy import Connection, Select, String, Table, Tuple, delete, func, literal, select, tuple_
 from sqlalchemy import insert as insert_into
 from sqlalchemy.dialects.sqlite import insert
 
 from responder.model.incident import AlertState, Incident, IncidentStatus, TimelineEntry, TimelineKind, TrackedAlert
 from responder.model.ledger import Changes, Heart, Ledger
+from responder.model.listing import Position
 from responder.store.database import announce
 from responder.store.tables import (
+    Moment,
     actions,
     alerts,
     deliveries,
@@ -27,6 +29,7 @@ from responder.store.tables import (
 from responder.store.tables import timeline as timeline_table
 
 T = TypeVar("T")
+Q = TypeVar("Q", bound=tuple[Any, ...])
 
 _CHUNK = 500
 
@@ -124,23 +127,46 @@ def find(
     status: Sequence[str] = (),
     severity: Sequence[str] = (),
     runbook: str = "",
+    after: Position | None = None,
     limit: int = 200,
 ) -> list[Incident]:
-    """Incidents: open ones first by severity and age, then the rest, newest first."""
-    wanted = select(incidents.c.document)
-    if status:
-        wanted = wanted.where(incidents.c.status.in_(status))
-    if severity:
-        wanted = wanted.where(incidents.c.severity.in_(severity))
-    if runbook:
-        wanted = wanted.where(incidents.c.runbook == runbook)
+    """Incidents: open ones first by severity and age, then the rest, newest first; those that stand `after`."""
+    wanted = _fitting(select(incidents.c.document), status, severity, runbook)
     resolved = incidents.c.status == IncidentStatus.RESOLVED
-    burning = wanted.where(~resolved).order_by(incidents.c.severity, incidents.c.opened_at).limit(limit)
-    found = list(connection.scalars(burning))
+    found: list[str] = []
+    if after is None or not after.over:
+        order = (incidents.c.severity, incidents.c.opened_at, incidents.c.id)
+        burning = wanted.where(~resolved).order_by(*order).limit(limit)
+        if after is not None:
+            burning = burning.where(tuple_(*order) > _literals(after.severity, after.at, after.id))
+        found += connection.scalars(burning)
     if len(found) < limit:
-        rest = wanted.where(resolved).order_by(incidents.c.updated_at.desc()).limit(limit - len(found))
-        found += connection.scalars(rest)
+        rest = wanted.where(resolved).order_by(incidents.c.updated_at.desc(), incidents.c.id.desc())
+        if after is not None and after.over:
+            rest = rest.where(tuple_(incidents.c.updated_at, incidents.c.id) < _literals(after.at, after.id))
+        found += connection.scalars(rest.limit(limit - len(found)))
     return [Incident.model_validate_json(document) for document in found]
+
+
+def tally(
+    connection: Connection, *, status: Sequence[str] = (), severity: Sequence[str] = (), runbook: str = ""
+) -> list[tuple[str, str, int]]:
+    """How many incidents fit, by severity and status."""
+    columns = (incidents.c.severity, incidents.c.status)
+    counted = _fitting(select(*columns, func.count()), status, severity, runbook).group_by(*columns)
+    return [(row[0], row[1], row[2]) for row in connection.execute(counted)]
+
+
+def _fitting(query: Select[Q], status: Sequence[str], severity: Sequence[str], runbook: str) -> Select[Q]:
+    if status:
+        query = query.where(incidents.c.status.in_(status))
+    if severity:
+        query = query.where(incidents.c.severity.in_(severity))
+    return query.where(incidents.c.runbook == runbook) if runbook else query
+
+
+def _literals(*values: str | datetime) -> Tuple:
+    return tuple_(*(literal(value, Moment() if isinstance(value, datetime) else String()) for value in values))
 
 
 def census(connection: Connection) -> list[tuple[str, str, str, int]]:

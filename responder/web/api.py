@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+from collections.abc import Awaitable
 from datetime import timedelta
 from http import HTTPStatus
 from json import JSONDecodeError
@@ -41,6 +42,7 @@ def routes() -> list[web.RouteDef]:
         web.post("/api/v1/incidents/{id}/acknowledge", acknowledge),
         web.post("/api/v1/incidents/{id}/feedback", feedback),
         web.post("/api/v1/incidents/{id}/silence", silence),
+        web.post("/api/v1/incidents/{id}/unsilence", unsilence),
         web.get("/api/v1/events", all_events),
         web.get("/api/v1/runbooks", runbooks),
         web.get("/api/v1/runbooks/{name}", runbook),
@@ -52,12 +54,17 @@ def routes() -> list[web.RouteDef]:
 
 
 async def incidents(request: web.Request) -> web.Response:
-    """An array of summaries, what burns first. The headers say how many fit, or that there are more."""
+    """An array of summaries, what burns first. The headers say how many fit, and where the next page is."""
     filters = Filters.read(request.query)
-    found = await request.app[SITE].incidents.list(**filters.wanted, limit=filters.limit + 1)
-    shown, more = tuple(found[: filters.limit]), len(found) > filters.limit
-    body = await asyncio.to_thread(_SUMMARIES.dump_json, shown)
-    return answer(body, {"X-More": "true"} if more else {"X-More": "false", "X-Total-Count": str(len(shown))})
+    found = await request.app[SITE].incidents.list(**filters.wanted, limit=filters.limit, after=filters.after)
+    body = await asyncio.to_thread(_SUMMARIES.dump_json, tuple(found.items))
+    headers = {"X-More": "true" if found.after else "false"}
+    if found.total is not None:
+        headers["X-Total-Count"] = str(found.total)
+    if found.after:
+        query = filters.more(found.after)
+        headers |= {"X-Next-Cursor": found.after, "Link": f'</api/v1/incidents?{query}>; rel="next"'}
+    return answer(body, headers)
 
 
 async def incident(request: web.Request) -> web.Response:
@@ -102,15 +109,28 @@ async def silence(request: web.Request) -> web.Response:
     lasts = _lasting(str(given.get("duration", "1h")), problems)
     if problems:
         raise Refused(HTTPStatus.BAD_REQUEST, "Nothing is silenced.", problems)
+    incidents, incident_id = request.app[SITE].incidents, request.match_info["id"]
+    await _silencing(incidents.silence(incident_id, reason, asker(request, given), lasts), "It is not silenced")
+    return await done(request)
+
+
+async def unsilence(request: web.Request) -> web.Response:
+    """End the silences that were made from here."""
+    given = await given_in(request)
+    incidents, incident_id = request.app[SITE].incidents, request.match_info["id"]
+    await _silencing(incidents.unsilence(incident_id, asker(request, given)), "The silence is not ended")
+    return await done(request)
+
+
+async def _silencing(asked: Awaitable[int | None], failed: str) -> None:
     try:
-        made = await request.app[SITE].incidents.silence(request.match_info["id"], reason, asker(request, given), lasts)
+        changed = await asked
     except Trouble as trouble:
         unfit = trouble.reason in (Reason.NOT_CONFIGURED, Reason.BAD_REQUEST, Reason.TOO_LARGE)
         status = HTTPStatus.CONFLICT if unfit else HTTPStatus.BAD_GATEWAY
-        raise Refused(status, f"It is not silenced: {trouble}.") from None
-    if made is None:
+        raise Refused(status, f"{failed}: {trouble}.") from None
+    if changed is None:
         raise not_found("There is no such incident.")
-    return await done(request)
 
 
 async def runbooks(request: web.Request) -> web.Response:

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from multidict import MultiMapping
 
 from responder.model.incident import IncidentStatus, Severity
+from responder.model.listing import Position
 from responder.plugins import did_you_mean
 from responder.web.problems import Refused
 
@@ -29,6 +30,7 @@ class Filters:
     runbook: str = ""
     text: str = ""
     limit: int = LIMIT
+    after: Position | None = None
 
     @classmethod
     def read(cls, query: MultiMapping[str]) -> "Filters":
@@ -40,14 +42,15 @@ class Filters:
         limit = int(given) if given.isascii() and given.isdigit() and len(given) < 8 else 0
         if limit < 1:
             problems.append(f"limit: {given[:LONGEST]!r} is not a number from 1 to {MOST}")
+        after = _position(query.get("cursor", ""), problems)
         if problems:
             raise Refused(HTTPStatus.BAD_REQUEST, "The filter cannot be used.", problems)
         words = query.get("text", query.get("q", "")).strip()[:LONGEST]
-        return cls(status, severity, query.get("runbook", "").strip()[:LONGEST], words, min(limit, MOST))
+        return cls(status, severity, query.get("runbook", "").strip()[:LONGEST], words, min(limit, MOST), after)
 
     @property
     def wanted(self) -> dict[str, Any]:
-        """What `Incidents.list` takes, without the limit."""
+        """What `Incidents.list` takes, without limit and position."""
         return {"status": self.status, "severity": self.severity, "runbook": self.runbook, "text": self.text}
 
     @property
@@ -60,11 +63,19 @@ class Filters:
         """The choice of the list's own form: `open`, one status, or empty."""
         return "open" if sorted(self.status) == sorted(OPEN) else ",".join(self.status)
 
-    def more(self) -> str:
-        """The query for more of the same."""
+    def more(self, cursor: str) -> str:
+        """The query for the next page of the same."""
         pairs = [("status", self.state), ("severity", ",".join(self.severity)), ("runbook", self.runbook)]
-        pairs += [("text", self.text), ("limit", str(MOST))]
+        pairs += [("text", self.text), ("limit", str(self.limit) if self.limit != LIMIT else ""), ("cursor", cursor)]
         return urlencode([pair for pair in pairs if pair[1]])
+
+
+def _position(cursor: str, problems: list[str]) -> Position | None:
+    try:
+        return Position.read(cursor) if cursor else None
+    except ValueError:
+        problems.append("cursor: is none of ours; take it from the answer before, or leave it out")
+        return None
 
 
 def _chosen(

@@ -27,14 +27,14 @@ def visible(value: object) -> object:
 
 def ago(then: datetime, now: datetime) -> str:
     """`4 min ago`, `in 2 h`."""
-    if then > now:
-        return f"in {span(now, then)}"
-    return f"{brief(then, now)} ago"
+    return brief(then, now) if then > now else f"{brief(then, now)} ago"
 
 
 def brief(then: datetime, now: datetime) -> str:
-    """The age in its largest unit: `40 s`, `4 min`, `2 h`, `3 d`."""
-    age = max(0, int((now - then).total_seconds()))
+    """The age in its largest unit: `40 s`, `4 min`, `2 h`, `3 d`; `in 4 min` of what is to come."""
+    if then > now:
+        return f"in {brief(now, then)}"
+    age = int((now - then).total_seconds())
     for bound, divisor, unit in ((60, 1, "s"), (3600, 60, "min"), (86400, 3600, "h")):
         if age < bound:
             return f"{age // divisor} {unit}"

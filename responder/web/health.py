@@ -65,11 +65,13 @@ class Sources:
 
     async def _store(self) -> list[Source]:
         try:
-            last, waiting, troubles = await self._world.database.read(_told)
+            last, waiting, troubles, reached = await self._world.database.read(_told)
         except Temporary as trouble:
             return [Source("store", False, str(trouble), essential=True)]
-        webhook = Source("webhook", True, "" if last else "nothing received yet", last)
-        sinks = [_sink(name, waiting.get(name, 0), troubles.get(name, 0)) for name in self._world.sinks]
+        webhook = Source("webhook", True if last else None, "" if last else "nothing received yet", last)
+        sinks = [
+            _sink(name, waiting.get(name, 0), troubles.get(name, 0), reached.get(name)) for name in self._world.sinks
+        ]
         return [Source("store", True, essential=True), webhook, *sinks]
 
     def _rules(self) -> Source:
@@ -115,8 +117,10 @@ def _silently(ask: Callable[[], Awaitable[object]]) -> Ask:
     return asked
 
 
-def _told(connection: Connection) -> tuple[datetime | None, Mapping[str, int], Mapping[str, int]]:
-    """The last delivery, what waits for each sink, and how many open incidents each could not be told of."""
+def _told(
+    connection: Connection,
+) -> tuple[datetime | None, Mapping[str, int], Mapping[str, int], Mapping[str, datetime]]:
+    """The last webhook, what waits for each sink, how many open incidents each missed, and when each was reached."""
     untold = (
         select(deliveries.c.sink, func.count())
         .join(incidents, incidents.c.id == deliveries.c.incident_id)
@@ -124,10 +128,12 @@ def _told(connection: Connection) -> tuple[datetime | None, Mapping[str, int], M
         .group_by(deliveries.c.sink)
     )
     troubles = {row[0]: row[1] for row in connection.execute(untold)}
-    return notifications.latest(connection), outbox.waiting(connection), troubles
+    latest = select(deliveries.c.sink, func.max(deliveries.c.delivered_at)).group_by(deliveries.c.sink)
+    reached = {row[0]: row[1] for row in connection.execute(latest) if row[1]}
+    return notifications.latest(connection), outbox.waiting(connection), troubles, reached
 
 
-def _sink(name: str, waiting: int, untold: int) -> Source:
+def _sink(name: str, waiting: int, untold: int, reached: datetime | None) -> Source:
     if not untold:
-        return Source(f"sink {name}", True)
+        return Source(f"sink {name}", True if reached else None, "" if reached else "nothing sent yet", reached)
     return Source(f"sink {name}", False, f"{untold} open incident{'s' * (untold > 1)} not told, {waiting} waiting")

@@ -37,17 +37,18 @@ async def incidents(request: web.Request) -> web.Response:
     site = request.app[SITE]
     filters = Filters.read(request.query)
     found, sources = await asyncio.gather(
-        site.incidents.list(**filters.wanted, limit=filters.limit + 1), site.health.ready()
+        site.incidents.list(**filters.wanted, limit=filters.limit, after=filters.after), site.health.ready()
     )
-    rows = views.rows(found[: filters.limit])
+    rows = views.rows(found.items, site.clock.now())
     return await render(
         request,
         "incidents.html",
         {
             "filters": filters,
             "rows": rows,
-            "burning": views.burning(rows),
-            "more": len(found) > filters.limit,
+            "burning": views.burning(rows) if found.burning is None else found.burning,
+            "counted": found.burning is not None or not found.after,
+            "after": found.after,
             "sources": sources,
             "severities": [severity.value for severity in Severity],
             "runbooks": sorted(site.rules.current.runbooks),
@@ -67,8 +68,9 @@ async def incident(request: web.Request) -> web.Response:
     if report is None:
         raise not_found("There is no such incident. Resolved ones are forgotten after a while.")
     runbook = site.rules.current.runbooks.get(report.runbook)
-    shown = await asyncio.to_thread(views.page, report, runbook, site.catalogue())
-    return await render(request, "incident.html", {"page": shown, "report": report, "runbook": runbook})
+    shown = await asyncio.to_thread(views.page, report, runbook, site.catalogue(), site.clock.now())
+    context = {"page": shown, "report": report, "runbook": runbook, "can_silence": site.incidents.can_silence(report)}
+    return await render(request, "incident.html", context)
 
 
 async def runbooks(request: web.Request) -> web.Response:
@@ -83,9 +85,8 @@ async def runbook(request: web.Request) -> web.Response:
     site = request.app[SITE]
     known = find_runbook(request)
     last = await site.incidents.list(runbook=known.name, limit=LAST_INCIDENTS)
-    return await render(
-        request, "runbook.html", {"runbook": known, "rows": views.rows(last), "catalogue": site.catalogue()}
-    )
+    rows = views.rows(last.items, site.clock.now())
+    return await render(request, "runbook.html", {"runbook": known, "rows": rows, "catalogue": site.catalogue()})
 
 
 async def causes(request: web.Request) -> web.Response:

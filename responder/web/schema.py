@@ -75,6 +75,7 @@ def _paths() -> Json:
         **_hands(incident),
         **_actions(incident),
         "/api/v1/incidents/{id}/silence": {"post": _silence(incident)},
+        "/api/v1/incidents/{id}/unsilence": {"post": _unsilence(incident)},
         "/api/v1/events": {"get": _events()},
         "/api/v1/runbooks": {"get": _get("runbooks", "The runbooks in use", _array("RunbookLine"))},
         "/api/v1/runbooks/{name}": {"get": _get("runbook", "One runbook", _ref("Runbook"), name)},
@@ -156,17 +157,23 @@ def _actions(incident: Json) -> Json:
 
 def _listing() -> Json:
     statuses = ["open", *(status.value for status in IncidentStatus)]
-    found = _get("incidents", "Incidents, what burns first", _array("ReportSummary"))
+    found = _get("incidents", "Incidents, what burns first, page by page", _array("ReportSummary"))
     found["parameters"] = [
         _parameter("status", schema={"type": "array", "items": {"enum": statuses}}),
         _parameter("severity", schema={"type": "array", "items": {"enum": [severity.value for severity in Severity]}}),
         _parameter("runbook"),
         _parameter("text"),
+        _parameter("cursor"),
         _parameter("limit", schema={"type": "integer", "minimum": 1, "maximum": MOST, "default": LIMIT}),
     ]
     found["responses"]["200"]["headers"] = {
-        "X-Total-Count": {"description": "How many there are, unless X-More is true", "schema": {"type": "integer"}},
-        "X-More": {"description": "Whether the limit cut some off", "schema": {"type": "boolean"}},
+        "X-Total-Count": {
+            "description": "How many fit in all; of a text only known where one answer holds them",
+            "schema": {"type": "integer"},
+        },
+        "X-More": {"description": "Whether there is another page", "schema": {"type": "boolean"}},
+        "X-Next-Cursor": {"description": "The cursor of the next page, if there is one", "schema": _TEXT},
+        "Link": {"description": "The address of the next page, `rel=next`, if there is one", "schema": _TEXT},
     }
     found["responses"]["400"] = {"$ref": "#/components/responses/BadRequest"}
     return found
@@ -183,7 +190,14 @@ def _incident(parameter: Json) -> Json:
 def _silence(incident: Json) -> Json:
     fields = {"reason": _TEXT, "duration": {**_TEXT, "default": "1h"}, "by": _TEXT}
     summary = "Silence its alerts in Alertmanager, for at most seven days"
-    found = _saying("silence", summary, incident, fields, required=["reason"])
+    return _silencing(_saying("silence", summary, incident, fields, required=["reason"]))
+
+
+def _unsilence(incident: Json) -> Json:
+    return _silencing(_saying("unsilence", "End the silences that were made from here", incident, {"by": _TEXT}))
+
+
+def _silencing(found: Json) -> Json:
     found["responses"] |= {
         status: {
             "description": description,

@@ -19,7 +19,8 @@ from responder.flow.outlets import Outlets
 from responder.flow.procedures import Procedures
 from responder.metrics import Metrics
 from responder.model.finding import Cause
-from responder.model.report import Report, ReportSummary
+from responder.model.listing import Listing, Position
+from responder.model.report import Report
 from responder.runbooks.documents import Problem
 from responder.runbooks.rulebook import Rulebook
 
@@ -35,8 +36,9 @@ class Incidents(Protocol):
         runbook: str = "",
         text: str = "",
         limit: int = 200,
-    ) -> Sequence[ReportSummary]:
-        """Incidents that fit, what burns first."""
+        after: Position | None = None,
+    ) -> Listing:
+        """Incidents that fit, what burns first, after a position in the list."""
         ...
 
     async def get(self, id: str) -> Report | None:  # noqa: A002 - as the API calls it
@@ -53,6 +55,14 @@ class Incidents(Protocol):
 
     async def feedback(self, id: str, evidence_helpful: bool, by: str) -> bool:  # noqa: A002 - as the API calls it
         """Whether the finding helped; false where there is no such incident."""
+        ...
+
+    def can_silence(self, report: Report) -> bool:
+        """Whether there is an Alertmanager to silence it in."""
+        ...
+
+    async def unsilence(self, id: str, by: str) -> int | None:  # noqa: A002 - as the API calls it
+        """End the silences that were made from here; None where there is no such incident. Raises as `silence`."""
         ...
 
     async def silence(self, id: str, reason: str, by: str, lasts: timedelta) -> int | None:  # noqa: A002 - as the API calls it

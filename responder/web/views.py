@@ -34,6 +34,7 @@ class Row:
     summary: ReportSummary
     place: str
     since: datetime
+    silenced: bool = False
 
     @property
     def open(self) -> bool:
@@ -98,6 +99,7 @@ class Page:
 
     report: Report
     place: str
+    silenced: bool
     running: bool
     verdicts: Sequence[Verdict]
     cleared: Sequence[Reason]
@@ -116,9 +118,18 @@ class Page:
     more_alerts: int
 
 
-def rows(summaries: Iterable[ReportSummary]) -> Sequence[Row]:
+def rows(summaries: Iterable[ReportSummary], now: datetime) -> Sequence[Row]:
     """The lines of the list, in the order given."""
-    return [Row(item, place(item), item.resolved_at or item.started_at) for item in summaries]
+    return [Row(item, place(item), item.resolved_at or item.started_at, silenced(item, now)) for item in summaries]
+
+
+def silenced(incident: ReportSummary | Report, now: datetime) -> bool:
+    """Whether nobody hears of it: silenced from here, or Alertmanager keeps each alert that fires to itself."""
+    if incident.status is IncidentStatus.RESOLVED:
+        return False
+    firing = [alert for alert in incident.alerts if alert.state is AlertState.FIRING]
+    from_here = incident.silenced_until is not None and incident.silenced_until > now
+    return from_here or (bool(firing) and all(alert.suppressed for alert in firing))
 
 
 def place(incident: ReportSummary | Report) -> str:
@@ -129,7 +140,7 @@ def place(incident: ReportSummary | Report) -> str:
     return " / ".join(part for part in (cluster, subject.namespace, thing) if part) or "subject unknown"
 
 
-def page(report: Report, runbook: Runbook | None, catalogue: Mapping[str, Cause]) -> Page:
+def page(report: Report, runbook: Runbook | None, catalogue: Mapping[str, Cause], now: datetime) -> Page:
     """Everything that the incident page shows, drawn and numbered."""
     waiting = _waiting(report, runbook)
     numbers = _numbers(report, runbook, waiting)
@@ -140,6 +151,7 @@ def page(report: Report, runbook: Runbook | None, catalogue: Mapping[str, Cause]
     return Page(
         report=report,
         place=place(report),
+        silenced=silenced(report, now),
         running=_running(report.investigation),
         verdicts=[_verdict(finding, catalogue, numbers) for finding in report.findings],
         cleared=[Reason(item.text, _references(item.evidence, numbers)) for item in report.cleared],

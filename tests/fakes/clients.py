@@ -357,5 +357,11 @@ class FakeAlertmanager:
             raise self.trouble
         return "silence-1"
 
+    async def unsilence(self, mark: str) -> int:
+        self.asked.append(("unsilence", mark))
+        if self.trouble is not None:
+            raise self.trouble
+        return 1
+
     async def close(self) -> None:
         self.asked.clear()

@@ -181,8 +181,8 @@ const ahead = Date.now() - Date.parse(main.dataset.now);
 function tick() {
   for (const time of main.querySelectorAll("time[data-age]")) {
     const seconds = Math.floor((Date.now() - ahead - Date.parse(time.dateTime)) / 1000);
-    const text = age(Math.max(0, seconds));
-    const wanted = time.dataset.age === "brief" ? text : `${text} ago`;
+    const text = age(Math.abs(seconds));
+    const wanted = seconds < 0 ? `in ${text}` : time.dataset.age === "brief" ? text : `${text} ago`;
     if (time.textContent !== wanted) time.textContent = wanted;
   }
 }
