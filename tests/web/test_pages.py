@@ -182,3 +182,18 @@ async def test_every_page_is_there_and_says_no_clearly(
     page, _ = await opened(browser, service.url + path, PHONE)
     assert await page.locator("h1").inner_text()
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+async def test_on_a_phone_the_navigation_does_not_break_inside_words(browser: Browser, service: Running) -> None:
+    page, _ = await opened(browser, service.url, {"width": 320, "height": 640})
+    lines = "element => element.getClientRects().length"
+    links = page.locator("nav a")
+    assert [await links.nth(number).evaluate(lines) for number in range(await links.count())] == [1] * 4
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways"
+
+
+async def test_what_is_to_come_still_reads_so_once_the_script_runs(browser: Browser, service: Running) -> None:
+    incident = await service.incident()
+    page, _ = await opened(browser, f"{service.url}/incidents/{incident['id']}")
+    due = page.locator("#levels li:not(.is-told) time").first
+    assert (await due.inner_text()).startswith("in ")
