@@ -124,7 +124,7 @@ async def test_a_new_incident_and_its_answer_appear_without_a_reload(browser: Br
         },
         status="resolved",
     )
-    await page.locator(".state.resolved").first.wait_for(timeout=10_000)
+    await page.locator(".state.is-resolved").first.wait_for(timeout=10_000)
     assert complaints == []
 
 

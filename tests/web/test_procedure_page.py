@@ -73,7 +73,7 @@ async def test_a_check_by_a_probe_is_shown_with_what_it_saw(browser: Browser, st
     await service.incident()
     await page.reload()
     await page.locator("#step-cluster_health").get_by_role("button", name="Check it").click()
-    await page.locator("#step-cluster_health.done").wait_for()
+    await page.locator("#step-cluster_health.is-done").wait_for()
     assert "Seen:" in await page.locator("#step-cluster_health").inner_text()
 
 
@@ -83,8 +83,8 @@ async def test_what_somebody_else_does_appears_without_a_reload(browser: Browser
     page, complaints = await opened(browser, f"{service.url}/incidents/{report['id']}")
     await page.get_by_text("live").first.wait_for()
     await service.say(f"incidents/{report['id']}/procedure/cluster_health", state="done", by="Ben")
-    await page.locator("#step-cluster_health.done").wait_for(timeout=10_000)
-    await page.locator("#step-choose_backup.next").wait_for()
+    await page.locator("#step-cluster_health.is-done").wait_for(timeout=10_000)
+    await page.locator("#step-choose_backup.is-next").wait_for()
     assert complaints == []
 
 
