@@ -24,7 +24,9 @@ MATCHERS = (
     'namespace="shop"',
 )
 NAMES = ("PodDown", "pod_down", "Pod down", "DiskFull", "disk-full", "")
-labels = st.fixed_dictionaries({"alertname": st.sampled_from(NAMES)}, optional={"namespace": st.sampled_from("ab")})
+labels = st.fixed_dictionaries(
+    {"alertname": st.sampled_from(NAMES)}, optional={"namespace": st.sampled_from(["shop", "billing"])}
+)
 runbooks = st.lists(
     st.tuples(st.lists(st.sampled_from(MATCHERS), min_size=1, max_size=3), st.integers(-1, 1)), max_size=6
 )
