@@ -12,8 +12,9 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -84,6 +85,36 @@ class PostgresProcess(Process):
     def user_url(self, database: str = "shop", user: str = "responder") -> str:
         """Without the password."""
         return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
+
+    async def blocked(self, seconds: float = 0) -> bool:
+        """Whether somebody has been waiting for a lock for so long."""
+        connection = await asyncpg.connect(self.admin_url())
+        try:
+            count: int = await connection.fetchval(
+                "SELECT count(*) FROM pg_locks WHERE NOT granted AND clock_timestamp() - waitstart > $1",
+                timedelta(seconds=seconds),
+            )
+            return count > 0
+        finally:
+            await connection.close()
+
+    @asynccontextmanager
+    async def repeating(self, statement: str) -> AsyncIterator[None]:
+        """A session of the application that says the same again and again."""
+
+        async def repeat() -> None:
+            while True:
+                await connection.execute(statement)
+
+        given = {"application_name": "checkout"}
+        connection = await asyncpg.connect(self.user_url(user="shopkeeper"), password=PASSWORD, server_settings=given)
+        task = asyncio.create_task(repeat())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            connection.terminate()
 
     async def run(self, *statements: str, database: str = "shop") -> None:
         """Let the superuser run statements."""
@@ -247,7 +278,7 @@ def _copied(programs: Path, folder: Path) -> Path:
     """A package's programs with their libraries, in a folder where the servers' user may look."""
     package = programs.parents[1]
     for part in (package, package.with_suffix(".libs")):
-        shutil.copytree(part, folder / part.name, symlinks=True)
+        shutil.copytree(part, folder / part.name, symlinks=True, ignore=shutil.ignore_patterns("include"))
     return folder / programs.relative_to(package.parent)
 
 

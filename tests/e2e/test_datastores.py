@@ -15,6 +15,7 @@ from aiohttp.test_utils import TestServer
 from tests.datastores import PASSWORD, Datastores, PostgresProcess, RedisProcess
 from tests.fakes.loki import FakeLoki
 from tests.service import Running, Starter, alert
+from tests.waiting import LONG, eventually
 
 pytestmark = pytest.mark.e2e
 REDIS_PASSWORD = "s3cret-of-redis"
@@ -64,7 +65,7 @@ async def answered(service: Running) -> dict[str, Any]:
 async def sources(service: Running) -> dict[str, str]:
     """What each server says, once all have been asked."""
     headers = {"Accept": "application/json"}
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(LONG):
         while True:
             async with service.session.get(f"{service.url}/-/ready", headers=headers) as answer:
                 told = (await answer.json())["sources"]
@@ -115,15 +116,15 @@ async def test_each_way_to_break_postgresql_is_named(
             return connection
 
         holder, other = await session(), await session()
-        await other.execute("SELECT pg_sleep(0.3)")
+        await stack.enter_async_context(postgres.repeating("SELECT pg_sleep(0.3)"))
         await holder.execute("BEGIN; UPDATE goods SET n = 2")
         waiting = asyncio.create_task(other.execute("UPDATE goods SET n = 3"))
-        await asyncio.sleep(0.3)
+        await eventually(postgres.blocked)
         named = {cause for cause, _ in causes(await answered(service))}
         assert {"postgres-blocked-by-lock", "postgres-slow-statement", "postgres-disk-nearly-full"} <= named
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
-        for _ in range(4):
+        for _ in range(3):
             await session()
         again = await start_another(start_service, postgres, redis, tmp_path)
         (first, *_) = causes(await answered(again))

@@ -21,6 +21,7 @@ from tests.fakes.loki import FakeLoki
 from tests.nameserver import NameServer
 from tests.servers import free_port
 from tests.service import Running, Starter, alert
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.e2e
 HEALTHY = {"recording": "database_issues", "state": "healthy"}
@@ -96,10 +97,12 @@ async def test_postgresql_with_a_lock_a_slow_statement_and_a_full_disk(
         ]
         stack.callback(holder.terminate)
         stack.callback(other.terminate)
-        await other.execute("SELECT pg_sleep(1.2)")
+        await stack.enter_async_context(postgres.repeating("SELECT pg_sleep(1.02)"))
+        await asyncio.sleep(0.5)  # so that one of the two ends whenever a second is looked at
+        await stack.enter_async_context(postgres.repeating("SELECT pg_sleep(1.02)"))
         await holder.execute("BEGIN; UPDATE audit_events SET id = 2")
         waiting = asyncio.create_task(other.execute("UPDATE audit_events SET id = 3"))
-        await asyncio.sleep(5.5)
+        await eventually(lambda: postgres.blocked(5.5))
         incident = await asked(service, DATABASE_ALERT)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)

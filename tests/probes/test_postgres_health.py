@@ -27,7 +27,7 @@ from responder.probes.postgres_health import PostgresHealthCheck
 from responder.settings import PostgresSettings
 from tests.datastores import PASSWORD, Datastores, PostgresProcess, debians_postgres, newest_postgres
 from tests.makers import NOW, alert
-from tests.waiting import eventually
+from tests.waiting import LONG, eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("postgres_programs")]
 
@@ -127,7 +127,7 @@ async def test_who_blocks_whom_is_named_without_the_values_of_their_statements(d
         session(server) as other,
     ):
         waiting = asyncio.create_task(other.execute("UPDATE goods SET t = 'correct horse' WHERE n = 1"))
-        await asyncio.sleep(0.4)
+        await eventually(lambda: server.blocked(0.2))
         seen = await look(server, lock_wait="100ms", idle_in_transaction="100ms")
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
@@ -174,29 +174,12 @@ async def test_a_table_that_is_locked_does_not_hide_the_others(datastores: Datas
     assert ([table.name for table in health(seen).tables], seen.gaps) == (["others"], ())
 
 
-@asynccontextmanager
-async def repeating(server: PostgresProcess, statement: str) -> AsyncIterator[None]:
-    """A session that says the same again and again."""
-
-    async def repeat(connection: Any) -> None:
-        while True:
-            await connection.execute(statement)
-
-    async with session(server) as connection:
-        task = asyncio.create_task(repeat(connection))
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-
 async def test_statements_that_are_slow_now_are_named_and_those_that_were_are_not(datastores: Datastores) -> None:
     server = await datastores.postgres()
     async with session(server) as reports:
         await reports.execute("SELECT pg_sleep(1), 'long ago'")
     assert not health(await look(server, statement="200ms", watch="100ms")).slow
-    async with repeating(server, "SELECT pg_sleep(0.3), 'hunter2', 'now'"):
+    async with server.repeating("SELECT pg_sleep(0.3), 'hunter2', 'now'"):
         seen = await eventually(lambda: _slow(server))
     (slow,) = health(seen).slow
     assert (slow.statement, slow.calls > 0) == ("SELECT pg_sleep($1), $2, $3", True)
@@ -212,7 +195,7 @@ async def _slow(server: PostgresProcess) -> Observation | None:
 
 async def test_long_transactions_and_statements_that_run_for_long_are_named(datastores: Datastores) -> None:
     server = await datastores.postgres()
-    async with repeating(server, "SELECT pg_sleep(60)"):
+    async with server.repeating("SELECT pg_sleep(60)"):
         seen = await eventually(lambda: _running(server))
     found = health(seen)
     assert [(item.state, item.statement) for item in found.long_transactions] == [("active", "SELECT pg_sleep(?)")]
@@ -230,8 +213,8 @@ async def test_who_waits_for_a_lock_is_no_slow_statement_and_no_long_transaction
     await server.run("CREATE TABLE goods AS SELECT 1 AS n", "GRANT ALL ON goods TO shopkeeper")
     async with (
         session(server, "BEGIN", "UPDATE goods SET n = 2", name="import") as importing,
-        repeating(server, "UPDATE goods SET n = 3"),
-        repeating(server, "UPDATE goods SET n = 4"),
+        server.repeating("UPDATE goods SET n = 3"),
+        server.repeating("UPDATE goods SET n = 4"),
     ):
         seen = health(await eventually(lambda: _queue(server)))
         assert (seen.running, seen.long_transactions, seen.slow) == ([], [], [])
@@ -266,9 +249,7 @@ async def _waste(server: PostgresProcess) -> Observation | None:
 
 async def test_temporary_files_are_told_with_who_writes_them(datastores: Datastores) -> None:
     server = await datastores.postgres(work_mem="64kB")
-    async with repeating(
-        server, "SELECT count(*) FROM (SELECT n FROM generate_series(1, 20000000) n ORDER BY -n) AS s"
-    ):
+    async with server.repeating("SELECT count(*) FROM (SELECT n FROM generate_series(1, 20000000) n ORDER BY -n) AS s"):
         seen = health(await eventually(lambda: _spilling(server)))
     assert (seen.spilling[0].user, seen.spilling[0].statement[:12]) == ("shopkeeper", "SELECT count")
 
@@ -284,8 +265,7 @@ async def test_dead_rows_and_a_nearly_full_disk_are_told(datastores: Datastores)
         "CREATE TABLE goods AS SELECT generate_series(1, 1000) AS n", "DELETE FROM goods WHERE n > 400",
         "SELECT pg_stat_force_next_flush()",
     )  # fmt: skip
-    await asyncio.sleep(0.2)
-    roomy = health(await look(server, disk_size="100Gi"))
+    roomy = health(await eventually(lambda: _counted(server)))
     assert roomy.disk_used is not None
     assert (roomy.full, roomy.disk_used < 0.05) == (False, True)
     assert roomy.tables[0].dead_ratio == pytest.approx(0.6)
@@ -295,12 +275,17 @@ async def test_dead_rows_and_a_nearly_full_disk_are_told(datastores: Datastores)
     assert "of the disk" in seen.summary
 
 
+async def _counted(server: PostgresProcess) -> Observation | None:
+    seen = await look(server, disk_size="100Gi")
+    return seen if health(seen).tables and health(seen).tables[0].dead_rows else None
+
+
 async def test_a_replica_its_primary_and_their_slot_are_told(datastores: Datastores) -> None:
     primary = await datastores.postgres()
     standby = await datastores.standby(primary)
     seen = await look(standby)
     assert "a replica" in seen.summary
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(LONG):
         while not health(seen).receiving:
             seen = await look(standby)
     assert (health(seen).in_recovery, health(seen).receiving) == (True, True)
@@ -326,7 +311,7 @@ async def test_what_rights_and_extensions_do_not_allow_is_named_and_the_rest_tol
     async with session(server):
         seen = await look(server, asking(server, url=server.user_url(user="plain")))
     told = {gap.what.removeprefix("PostgreSQL's "): gap for gap in seen.gaps}
-    assert set(told) == {"slow statements", "tablespaces", "WAL", "sessions"}
+    assert set(told) == {"slow statements", "temporary files", "tablespaces", "WAL", "sessions"}
     assert "CREATE EXTENSION" in told["slow statements"].message
     assert all("pg_monitor" in told[name].message for name in ("tablespaces", "WAL", "sessions"))
     assert health(seen).connections == 1
