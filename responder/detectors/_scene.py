@@ -113,7 +113,8 @@ class Scene:
     @cached_property
     def complaints(self) -> Sequence[Complaint]:
         """What the logs of the namespace complain of, in terms of well-known failures."""
-        by_name = {pod.name: pod for pod in self.picture.pods(self.namespace)}
+        pods = self.picture.pods(self.namespace)
+        by_name = {pod.name: pod for pod in pods if pod.controller not in self.graph.done}
         return [
             Complaint(
                 self.responsible(by_name[log.pod]), log.pod, failed, group.count, group.level, evidence, group.last

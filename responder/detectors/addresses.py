@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 
 from responder.detectors import Case
+from responder.detectors._commands import rollout
 from responder.detectors._scene import Complaint, Scene
 from responder.detectors._writing import CERTAIN, LIKELY, POSSIBLE, because, found, listed, plural, quote
 from responder.model.failures import FailureKind
@@ -202,7 +203,7 @@ def _wrong(
         ],
         next_steps=[
             f"kubectl -n {owner.namespace} get services",
-            f"kubectl -n {owner.namespace} rollout history {owner.subject}",
+            *rollout("history", owner.subject),
         ],
         suffering=_upstream(scene, owner),
         since=owner.created,

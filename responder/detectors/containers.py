@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from responder.detectors import Case
+from responder.detectors._commands import log_of, memory_limit, rollout
 from responder.detectors._scene import Scene
 from responder.detectors._writing import CERTAIN, LIKELY, POSSIBLE, because, found, listed, plural, quote
 from responder.detectors.permissions import PERMISSION, VOLUME, mounted_paths, speaks_of_mount
@@ -88,9 +89,16 @@ CRASH = _cause(
     "Read the last error; roll back if it came with a rollout",
     generic=True,
 )
+FAILED = _cause(
+    "container-failed",
+    "It ended with an error",
+    "The process ended with an error, and the kubelet does not start it again: the pod is over.",
+    "Read the last error; correct it before a new pod is made",
+    generic=True,
+)
 CAUSES = (
     OOM, HEAP, SETTING, FILE, DISK, ARCHITECTURE, NOT_FOUND,
-    ENDS, CRASH,
+    ENDS, CRASH, FAILED,
 )  # fmt: skip
 
 _BY_FAILURE: Mapping[FailureKind, Cause] = {
@@ -162,7 +170,7 @@ def _ended(scene: Scene, pod: Pod) -> Iterator[Ended]:
         down = container.waiting.get("reason") == "CrashLoopBackOff" or bool(
             mapping(mapping(container.status.get("state")).get("terminated"))
         )
-        if container.init and code == 0:
+        if code == 0 and (container.init or pod.spec.get("restartPolicy") in ("Never", "OnFailure")):
             continue
         finished = time(last.get("finishedAt"))
         late = finished is not None and scene.now - finished < RECENT
@@ -197,7 +205,7 @@ def _killed_at_start(scene: Scene, pod: Pod) -> Finding | None:
         if _AT_START.search(text):
             limits = [limit for container in pod.containers if (limit := container.limit("memory"))]
             headline = f"{subject} is killed for its memory limit of {listed(limits)} before its container has started"
-            steps = [f"kubectl -n {pod.namespace} set resources {subject} --limits=memory=…"]
+            steps = memory_limit(subject)
             reasons = [because(f"pod/{pod.name}: {quote(text)}", source)]
             return found(OOM, subject, CERTAIN, headline, reasons, next_steps=steps, since=pod.created)
     return None
@@ -223,8 +231,8 @@ def _explained(scene: Scene, ended: Ended) -> Finding:
         f"{cause.title[0].lower()}{cause.title[1:]}{about}",
         reasons,
         next_steps=[
-            f"kubectl -n {pod.namespace} logs {pod.name} -c {container.name} --previous",
-            f"kubectl -n {pod.namespace} rollout history {subject}",
+            log_of(pod, container),
+            *rollout("history", subject),
         ],
         since=scene.since(pod) or time(container.terminated.get("finishedAt")),
         container=container.name,
@@ -268,8 +276,8 @@ def _oom(scene: Scene, ended: Ended, subject: Subject, reasons: list[Because]) -
         reasons,
         next_steps=[
             f"kubectl -n {pod.namespace} top pod {pod.name} --containers",
-            f"kubectl -n {pod.namespace} rollout history {subject}",
-            f"kubectl -n {pod.namespace} set resources {subject} -c {container.name} --limits=memory=…",
+            *rollout("history", subject),
+            *memory_limit(subject, container.name),
         ],
         since=time(container.terminated.get("finishedAt")),
         container=container.name,
@@ -306,4 +314,5 @@ def _cause_of(ended: Ended, failed: Failure | None) -> tuple[Cause, Confidence]:
         return NOT_FOUND, LIKELY
     if ended.code == 0:
         return ENDS, LIKELY
-    return CRASH, LIKELY if ended.code not in (137, 143) else POSSIBLE
+    again = CRASH if ended.container.restarts or ended.pod.phase == "Running" else FAILED
+    return again, LIKELY if ended.code not in (137, 143) else POSSIBLE

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from responder.detectors import Case
+from responder.detectors._commands import rollout
 from responder.detectors._scene import Scene
 from responder.detectors._writing import CERTAIN, LIKELY, because, found, plural, quote
 from responder.model.finding import Cause, Cleared, Confidence, Finding
@@ -184,7 +185,7 @@ def _explain(scene: Scene, pod: Pod, container: Container) -> Finding:
         reasons,
         next_steps=[
             f"kubectl -n {pod.namespace} describe pod {pod.name}",
-            f"kubectl -n {pod.namespace} rollout undo {subject}",
+            *rollout("undo", subject),
         ],
         since=scene.since(pod) or pod.created,
     )

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from responder.detectors import Case
-from responder.detectors._writing import CERTAIN, LIKELY, POSSIBLE, because, found, plural, quote
+from responder.detectors._writing import CERTAIN, LIKELY, POSSIBLE, because, found, listed, plural, quote
 from responder.model.finding import Because, Cause, Cleared, Finding
 from responder.model.follow_up import FollowUp, objects
-from responder.model.jobs import CronJob, Job
+from responder.model.jobs import CronJob, Job, Runs, runs
 from responder.model.kubernetes import Container, Event, Object, Pod, mapping, time
 from responder.model.numbers import seconds
 
@@ -28,6 +28,11 @@ FAILED = _cause(
     "Its pods failed as often as it may try (BackoffLimitExceeded), or its failure policy ended it.",
     "kubectl describe job NAME; kubectl logs job/NAME", "Correct what its log complains of, then run it again",
     generic=True,
+)  # fmt: skip
+STALE = _cause(
+    "stale-job-failure", "An old failure that mended itself",
+    "A failed job is kept though a later run of its cron job succeeded; the alert looks at the kept object.",
+    "kubectl get jobs --sort-by .status.startTime", "Keep its log, then delete the failed job; that ends the alert",
 )  # fmt: skip
 LATE = _cause(
     "job-deadline-exceeded", "A job took longer than it may",
@@ -64,7 +69,7 @@ HELD = _cause(
     "kubectl get job NAME -o jsonpath='{.spec.suspend}'",
     "kubectl patch job NAME -p '{\"spec\":{\"suspend\":false}}', or have its queue admit it",
 )  # fmt: skip
-CAUSES = (FAILED, LATE, WAITING, MISSED, SUSPENDED, SCHEDULE, HELD)
+CAUSES = (FAILED, STALE, LATE, WAITING, MISSED, SUSPENDED, SCHEDULE, HELD)
 
 READS = ("jobs.batch", "cronjobs.batch", "pods")
 _LATELY = timedelta(minutes=30)
@@ -85,27 +90,45 @@ def detect(case: Case) -> Iterator[Finding | Cleared]:
     scene = case.scene
     jobs = [Job(item) for item in scene.picture.all("Job", scene.namespace)]
     crons = [CronJob(item) for item in scene.picture.all("CronJob", scene.namespace)]
-    asked = [job for job in _newest(jobs) if _asked(case, job.item, job.cron) or _lately(case, job)]
-    asked_crons = [cron for cron in crons if _asked(case, cron.item, "")]
-    said = [finding for job in asked for finding in _of_job(case, job)]
+    history = runs(jobs, crons)
+    asked = [each for each in history if _asked(case, each) or _lately(case, each.newest)]
+    asked_crons = [cron for cron in crons if _named(case, cron.item) or _step_asks(case, cron.item)]
+    said = [finding for each in asked for finding in _of_runs(case, each)]
     said += [finding for cron in asked_crons for finding in _of_cron(case, cron, jobs)]
     yield from said
     if (asked or asked_crons) and not said:
-        done = sum(job.completed for job in jobs)
-        shown = (jobs[0] if jobs else crons[0]).item
-        many = f"{plural(len(jobs), 'job')}, {done} completed; {plural(len(crons), 'cron job')}, none missed"
-        yield Cleared(text=f"jobs ({many})", evidence=shown.evidence)
+        seen = [job for each in asked for job in each.jobs]
+        yield Cleared(text=f"jobs ({_well(seen, asked_crons)})", evidence=(seen or asked_crons)[0].item.evidence)
 
 
-def _asked(case: Case, item: Object, cron: str) -> bool:
-    """Whether the case is about the job: the target or an alert names it, or a step asks for jobs.
+def _well(jobs: Sequence[Job], crons: Sequence[CronJob]) -> str:
+    """What became of jobs with which nothing is wrong."""
+    failed = sum(bool(job.failure) for job in jobs)
+    said = [
+        f"{plural(len(jobs), 'job')}, {sum(job.completed for job in jobs)} completed" if jobs else "",
+        f"{failed} failed before a later run succeeded" if failed else "",
+        f"{plural(len(crons), 'cron job')}, none missed" if crons else "",
+    ]
+    return "; ".join(filter(None, said))
+
+
+def _asked(case: Case, each: Runs) -> bool:
+    """Whether the case is about jobs: the target or an alert names one, or a step asks for them.
 
     A job that failed long ago, or a cron job that is suspended on purpose, has to do with no other alert.
     """
+    return any(_named(case, job.item, job.cron) or _step_asks(case, job.item) for job in each.jobs)
+
+
+def _named(case: Case, item: Object, cron: str = "") -> bool:
+    """Whether the target or an alert names a job or cron job."""
     names = {case.target.workload.partition("/")[2]}
     names |= {alert.labels.get(label, "") for alert in case.alerts for label in ("job_name", "cronjob")}
-    probes = {case.evidence[name].probe for name in item.evidence if name in case.evidence}
-    return bool({item.name, cron or item.name} & names) or "kubernetes.jobs" in probes
+    return bool({item.name, cron or item.name} & names)
+
+
+def _step_asks(case: Case, item: Object) -> bool:
+    return any(case.evidence[name].probe == "kubernetes.jobs" for name in item.evidence if name in case.evidence)
 
 
 def _lately(case: Case, job: Job) -> bool:
@@ -113,16 +136,48 @@ def _lately(case: Case, job: Job) -> bool:
     return bool(job.failure and job.ended and job.ended > case.started_at - _LATELY)
 
 
-def _newest(jobs: Sequence[Job]) -> list[Job]:
-    found: dict[str, Job] = {}
-    for job in sorted(jobs, key=lambda job: job.started.timestamp() if job.started else 0.0):
-        found[job.cron or f"job/{job.name}"] = job
-    return list(found.values())
+def _of_runs(case: Case, each: Runs) -> Iterator[Finding]:
+    """What is wrong with the jobs of a cron job, or with a job alone."""
+    if each.good_again and any(_named(case, job.item, job.cron) for job in each.failed):
+        yield _stale(case, each)
+    for job in each.telling:
+        yield from _of_job(case, job, len(each.streak))
 
 
-def _of_job(case: Case, job: Job) -> Iterator[Finding]:
-    pods = [pod for pod in case.scene.picture.pods(job.item.namespace) if pod.controller == ("Job", job.name)]
+def _stale(case: Case, each: Runs) -> Finding:
+    last, success = each.failed[-1], each.success
+    ended = success.ended if success else each.succeeded
+    good = f"job/{success.name}" if success else "a later run"
+    when = f" at {ended:%Y-%m-%d %H:%M} UTC" if ended else ""
+    names = [job.name for job in each.failed]
+    kept = f"{listed(names)} failed before that and {'is' if len(names) == 1 else 'are'} only kept"
+    subject = case.scene.responsible(last.item)
+    return found(
+        STALE,
+        subject,
+        CERTAIN,
+        f"{subject} works again: {good} succeeded{when}; {kept}",
+        [
+            *(because(f"{good} succeeded{when}", job.item) for job in (success or last,)),
+            *(because(_words(job), job.item) for job in each.failed[-3:]),
+            *_endings(case, _pods_of(case, last)),
+        ],
+        next_steps=[
+            f"kubectl -n {last.item.namespace} logs job/{last.name} --all-containers --tail=100",
+            f"kubectl -n {last.item.namespace} delete job {' '.join(names)}",
+        ],
+        since=each.failed[0].ended,
+    )
+
+
+def _pods_of(case: Case, job: Job) -> list[Pod]:
+    return [pod for pod in case.scene.picture.pods(job.item.namespace) if pod.controller == ("Job", job.name)]
+
+
+def _of_job(case: Case, job: Job, in_a_row: int) -> Iterator[Finding]:
+    pods = _pods_of(case, job)
     subject = case.scene.responsible(job.item) if job.cron else job.item.subject
+    again = f"; the last {in_a_row} runs failed" if in_a_row > 1 else ""
     if job.item.spec.get("suspend") is True and not job.completed:
         headline = f"job/{job.name} is suspended: it runs no pods until somebody resumes it"
         reasons = [because("suspend: true", job.item)]
@@ -130,13 +185,14 @@ def _of_job(case: Case, job: Job) -> Iterator[Finding]:
     elif job.failure == "DeadlineExceeded":
         limit = job.item.spec.get("activeDeadlineSeconds")
         bound = f" {seconds(float(limit))}" if isinstance(limit, int | float) else ""
-        headline = f"job/{job.name} was ended: it took longer than its deadline{bound}"
+        headline = f"job/{job.name} was ended: it took longer than its deadline{bound}{again}"
         reasons = [because(_words(job), job.item), *_endings(case, pods)]
         yield found(LATE, subject, CERTAIN, headline, reasons, since=job.ended)
     elif job.failure:
         endings = _endings(case, pods)
         why = f": {endings[0].text}" if endings else ""
-        headline = f"job/{job.name} failed after {plural(max(job.tries, 1), 'try').replace('trys', 'tries')}{why}"
+        tries = "1 try" if job.tries < 2 else f"{job.tries} tries"
+        headline = f"job/{job.name} failed after {tries}{why}{again}"
         yield found(
             FAILED,
             subject,

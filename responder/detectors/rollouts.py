@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from responder.detectors import Case
+from responder.detectors._commands import rollout
 from responder.detectors._scene import Scene
 from responder.detectors._writing import LIKELY, POSSIBLE, because, found, plural
 from responder.model.finding import Cause, Cleared, Finding
@@ -95,8 +96,8 @@ def _just_before(scene: Scene, workload: Object, history: list[Revision]) -> Fin
         f"{subject} was rolled out {when}: {brief}",
         [because(f"{subject} was rolled out {when} (revision {after.number}): {'; '.join(changed)}", workload)],
         next_steps=[
-            f"kubectl -n {workload.namespace} rollout history {subject}",
-            f"kubectl -n {workload.namespace} rollout undo {subject}",
+            *rollout("history", subject),
+            *rollout("undo", subject),
         ],
         since=at,
     )

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+from responder.model.jobs import Job, runs
 from responder.model.kubernetes import Container, Object, Pod, mapping, mappings, string, whole
 from responder.model.picture import Picture
 from responder.model.told import NAME, Address, addresses
@@ -76,12 +77,21 @@ class Graph:
         return self.picture.all("Service", self.namespace)
 
     @cached_property
+    def done(self) -> frozenset[tuple[str, str]]:
+        """The jobs that came to a good end: they completed, or a later run of their cron job did."""
+        every = runs(Job(item) for item in self.picture.all("Job", self.namespace))
+        jobs = [job for each in every for job in each.jobs if job.completed or (job.failure and each.good_again)]
+        return frozenset(("Job", job.name) for job in jobs)
+
+    @cached_property
     def pods(self) -> Sequence[Pod]:
-        """The pods, without those that are done or being deleted."""
+        """The pods, without those that are done or being deleted; of a job that came to a good end all are done."""
         return [
             pod
             for pod in self.picture.pods(self.namespace)
-            if pod.phase != "Succeeded" and not pod.metadata.get("deletionTimestamp")
+            if pod.phase != "Succeeded"
+            and pod.controller not in self.done
+            and not pod.metadata.get("deletionTimestamp")
         ]
 
     @cached_property

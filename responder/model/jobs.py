@@ -1,5 +1,6 @@
 """Jobs and cron jobs: what became of them (Kubernetes, concepts/workloads/controllers/job and cron-jobs)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -40,6 +41,7 @@ class Job:
 
     @property
     def completed(self) -> bool:
+        """Whether it did its work, at whichever try."""
         return self.item.conditions.get("Complete", {}).get("status") == "True"
 
     @property
@@ -54,6 +56,11 @@ class Job:
     def ended(self) -> datetime | None:
         failed = self.item.conditions.get("Failed") or {}
         return time(self.item.status.get("completionTime")) or time(failed.get("lastTransitionTime"))
+
+    @property
+    def order(self) -> float:
+        """Sorts jobs by when they began."""
+        return self.started.timestamp() if self.started else 0.0
 
     @property
     def tries(self) -> int:
@@ -122,3 +129,57 @@ class CronJob:
         if self.suspended or self.schedule is None or since is None:
             return 0
         return self.schedule.due(since + timedelta(seconds=1), now - GRACE)
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The jobs of a cron job that are kept, the oldest first; a job that no cron job made stands alone.
+
+    `succeeded` is when the cron job itself says that a job succeeded last.
+    """
+
+    jobs: tuple[Job, ...]
+    succeeded: datetime | None = None
+
+    @property
+    def newest(self) -> Job:
+        return self.jobs[-1]
+
+    @property
+    def failed(self) -> tuple[Job, ...]:
+        """The jobs that failed."""
+        return tuple(job for job in self.jobs if job.failure)
+
+    @property
+    def success(self) -> Job | None:
+        """The first job that completed and began after the last one that failed."""
+        last = self.failed[-1].order if self.failed else 0.0
+        return next((job for job in self.jobs if job.completed and job.order >= last), None)
+
+    @property
+    def good_again(self) -> bool:
+        """Whether a later run succeeded than the last one that failed."""
+        ended = self.failed[-1].ended if self.failed else None
+        return self.success is not None or bool(ended and self.succeeded and self.succeeded > ended)
+
+    @property
+    def streak(self) -> tuple[Job, ...]:
+        """The jobs that failed since one succeeded; none where a later run succeeded."""
+        if self.good_again:
+            return ()
+        good = max((job.order for job in self.jobs if job.completed), default=0.0)
+        return tuple(job for job in self.failed if job.order >= good)
+
+    @property
+    def telling(self) -> tuple[Job, ...]:
+        """What tells how it stands now: the last failure, unless a later run succeeded, and the newest job."""
+        return (*self.streak[-1:], *(() if self.newest.failure else (self.newest,)))
+
+
+def runs(jobs: Iterable[Job], crons: Iterable[CronJob] = ()) -> list[Runs]:
+    """The jobs by the cron job that made them."""
+    found: dict[str, list[Job]] = {}
+    for job in sorted(jobs, key=lambda job: job.order):
+        found.setdefault(job.cron or f"job/{job.name}", []).append(job)
+    succeeded = {cron.name: cron.succeeded for cron in crons}
+    return [Runs(tuple(each), succeeded.get(name)) for name, each in found.items()]

@@ -87,14 +87,16 @@ class Picture:
 
     def responsible(self, item: Object) -> Subject:
         """What to name for an object: its workload; by its owner's name where that was not read."""
-        if above := self.workload(item):
+        above = self.workload(item) or item
+        owner = above.controller
+        if above.kind in WORKLOADS and not (above.kind == "Job" and owner):
             return above.subject
-        if owner := item.controller:
+        if owner:
             kind, name = owner
             if kind == "ReplicaSet":
                 kind, name = "Deployment", name.rpartition("-")[0] or name
             return Subject(kind=kind, name=name, namespace=item.namespace)
-        return item.subject
+        return above.subject
 
     def pods_of(self, workload: Object) -> Iterator[Pod]:
         """The pods of a workload."""

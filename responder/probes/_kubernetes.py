@@ -181,6 +181,8 @@ def state_of(pod: Pod) -> str:
     """A pod's state in the words of `kubectl get pods`."""
     if pod.metadata.get("deletionTimestamp"):
         return "Terminating"
+    if pod.phase == "Succeeded":
+        return pod.phase
     for container in pod.containers:
         reason = str(container.waiting.get("reason") or _ended(container).get("reason") or "")
         if reason and reason != "Completed" and reason not in _BEGINNING:

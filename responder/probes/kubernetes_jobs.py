@@ -7,7 +7,7 @@ from pydantic import Field
 
 from responder.clients import Clients
 from responder.model.evidence import Observation, Reproduction
-from responder.model.jobs import CronJob, Job
+from responder.model.jobs import CronJob, Job, Runs, runs
 from responder.model.kubernetes import Object
 from responder.model.numbers import seconds
 from responder.model.runbook import Duration
@@ -64,6 +64,7 @@ class KubernetesJobs(Probe):
             empty=not jobs and not crons,
             facts=(
                 *troubles[:_LISTED],
+                *(_made_good(each) for each in runs(jobs, crons) if each.failed and each.good_again),
                 *(_line(cron) for cron in crons[:_LISTED]),
                 *lines_of(pods_in(found.objects), 4),
                 *(line_of(event) for event in events[-4:]),
@@ -94,7 +95,7 @@ class KubernetesJobs(Probe):
         return name if kind in ("job", "cronjob") else ""
 
     def _troubles(self, jobs: Sequence[Job], crons: Sequence[CronJob], now: datetime) -> Iterator[str]:
-        for job in _newest(jobs):
+        for job in (job for each in runs(jobs, crons) for job in each.telling):
             if job.failure:
                 yield f"job {job.name} failed: {job.failure}, {job.tries} of {job.limit + 1} tries"
             elif job.running and self.max_active is not None and job.age(now) > self.max_active:
@@ -110,21 +111,15 @@ def _begins(job: Job | CronJob, name: str) -> bool:
     return job.name.startswith(name)
 
 
-def _newest(jobs: Sequence[Job]) -> list[Job]:
-    """Of each cron job the newest job, and every job that has none: an older failure was made good since."""
-    found: dict[str, Job] = {}
-    for job in sorted(jobs, key=_begun):
-        found[job.cron or f"job/{job.name}"] = job
-    return list(found.values())
-
-
-def _begun(job: Job) -> float:
-    return job.started.timestamp() if job.started else 0.0
+def _made_good(each: Runs) -> str:
+    count, last = len(each.failed), each.failed[-1]
+    jobs = f"job {last.name}" if count == 1 else f"{count} jobs of {last.cron}, {last.name} the last,"
+    return f"{jobs} failed; a later run succeeded"
 
 
 def _belonging(found: Gathering, jobs: Sequence[Job], crons: Sequence[CronJob]) -> list[dict[str, object]]:
     """The jobs with their pods and events; of those that completed long ago only the newest."""
-    completed = sorted((job for job in jobs if job.completed), key=_begun)[:-_KEPT_COMPLETED]
+    completed = sorted((job for job in jobs if job.completed), key=lambda job: job.order)[:-_KEPT_COMPLETED]
     dropped = {job.name for job in completed}
     names = {("Job", job.name) for job in jobs if job.name not in dropped}
     names |= {("CronJob", cron.name) for cron in crons}

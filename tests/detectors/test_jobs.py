@@ -112,7 +112,37 @@ def test_a_deadline_is_another_cause() -> None:
 def test_a_failure_that_was_made_good_since_is_not_told() -> None:
     seen = case(cron(), job("export-1", failed="BackoffLimitExceeded", hours=2), completed("export-2", 1))
     assert told(seen) == []
-    assert cases.cleared(jobs.detect, seen) == ["jobs (2 jobs, 1 completed; 1 cron job, none missed)"]
+    assert cases.cleared(jobs.detect, seen) == [
+        "jobs (2 jobs, 1 completed; 1 failed before a later run succeeded; 1 cron job, none missed)"
+    ]
+
+
+def test_an_alert_about_a_failed_job_says_which_run_succeeded_since_and_why_it_failed() -> None:
+    failed = [job(f"export-{hours}", failed="BackoffLimitExceeded", hours=hours) for hours in (4, 3, 2)]
+    seen = case(cron(), *reversed(failed), completed("export-1", 1), pod("export-2", **ENDED))
+    (finding,) = cases.findings(jobs.detect, replace(seen, alerts=(alert(job_name="export-4"),)))
+    assert (finding.cause, str(finding.subject)) == ("stale-job-failure", "cronjob/export")
+    assert finding.headline.startswith("cronjob/export works again: job/export-1 succeeded")
+    assert "export-4, export-3 and export-2 failed before that" in finding.headline
+    assert "export-2-x export ended with exit code 3 (Error)" in [reason.text for reason in finding.because]
+
+
+def test_the_cron_job_itself_may_say_that_a_later_run_succeeded() -> None:
+    good = cron() | {"status": {"lastScheduleTime": ago(minutes=10), "lastSuccessfulTime": ago(minutes=5)}}
+    seen = case(good, job("export-2", failed="BackoffLimitExceeded", hours=2), target="cronjob/export")
+    assert told(seen) == [("stale-job-failure", "cronjob/export", Confidence.CERTAIN)]
+
+
+def test_runs_that_fail_one_after_the_other_are_one_finding() -> None:
+    failed = [job(f"export-{hours}", failed="BackoffLimitExceeded", hours=hours) for hours in (3, 2, 1)]
+    (finding,) = cases.findings(jobs.detect, case(cron(), completed("export-4", 4), *failed))
+    assert finding.cause == "job-failed"
+    assert finding.headline == "job/export-1 failed after 1 try; the last 3 runs failed"
+
+
+def test_a_failed_run_is_told_of_while_the_next_one_is_under_way() -> None:
+    seen = case(cron(), job("export-2", failed="BackoffLimitExceeded", hours=2), job("export-1", hours=0.1))
+    assert told(seen) == [("job-failed", "cronjob/export", Confidence.CERTAIN)]
 
 
 def test_a_job_without_a_pod_that_starts() -> None:
