@@ -9,6 +9,7 @@ import ipaddress
 from datetime import time, timedelta
 from pathlib import Path
 from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
@@ -412,6 +413,8 @@ class Settings(BaseSettings):
     """Host and port; `:9095` is all addresses."""
     external_url: str = ""
     """Where links in messages lead to, if not to `listen`."""
+    host_names: tuple[str, ...] = ()
+    """Other names by which browsers reach the pages, where nobody is asked for credentials."""
     database: str = "sqlite:///responder.db"
     """URL of the database."""
     rules: tuple[Path, ...] = ()
@@ -466,6 +469,12 @@ class Settings(BaseSettings):
         """Host and port of `listen`; `:9095` is all addresses."""
         host, _, port = self.listen.rpartition(":")
         return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The hosts by which requests may mean us: those of `listen`, `external_url` and `host_names`."""
+        own = (self.address[0], urlsplit(self.base_url).hostname or "", *self.host_names)
+        return frozenset(name.lower() for name in own if name)
 
     @property
     def base_url(self) -> str:

@@ -18,6 +18,7 @@ from responder.model.follow_up import FollowUp
 from responder.model.labels import meant
 from responder.model.redaction import redact, redact_value
 from responder.model.runbook import Step
+from responder.model.shell import redact_command
 from responder.plugins import Catalog
 from responder.probes import Inquiry, Probe
 from responder.runbooks.conditions import Condition
@@ -214,4 +215,4 @@ def _reproduction(probe: Probe, inquiry: Inquiry, clients: Clients) -> tuple[Rep
         found = probe.reproduce(inquiry, clients)
     except (Trouble, ConfigError):
         return ()
-    return tuple(Reproduction(command=redact(item.command), link=redact(item.link)) for item in found)
+    return tuple(Reproduction(command=redact_command(item.command), link=redact(item.link)) for item in found)

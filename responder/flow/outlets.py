@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from secrets import token_hex
 
 import structlog
 from sqlalchemy import Connection
 
 from responder.errors import Permanent, Reason
 from responder.flow import publish
-from responder.flow.message import BUTTON, PICTURE, approvable, compose
+from responder.flow.message import BUTTON, PICTURE, Addresses, approvable, compose
 from responder.flow.reports import Reports
 from responder.flow.sample import stages
 from responder.flow.world import World
@@ -18,6 +19,7 @@ from responder.model.action import ActionLine
 from responder.model.evidence import Chart
 from responder.model.message import Command, Message, Picture
 from responder.pictures import Gallery
+from responder.signing import Signer
 from responder.sinks import Call, Click, Heard, Preview, Sink
 from responder.store import deliveries
 from responder.store.deliveries import STORM, Shown
@@ -90,7 +92,8 @@ class Outlets:
         sink = self.sink(name)
         if sink is None:
             return None
-        addresses = self._world.addresses
+        # whoever reads the pages sees a preview: its buttons lead nowhere
+        addresses = Addresses(self._world.addresses.base_url, Signer(token_hex(32)))
         messages: dict[str, Message]
         if incident_id:
             report = await self._reports.get(incident_id)

@@ -22,6 +22,7 @@ from responder.intake.authentication import Authenticator
 from responder.intake.journal import Journal
 from responder.intake.payload import BadPayload, Checked, Problem, check
 from responder.metrics import Metrics, begin
+from responder.origin import from_here
 from responder.settings import Intake
 from responder.store.notifications import Delivery
 
@@ -38,7 +39,9 @@ LARGE = 256 * 1024
 _log = structlog.get_logger(__name__)
 
 
-OUTCOMES = ("accepted", "rejected", "slow", "unreadable", "too_large", "overloaded", "unauthorized", "unavailable")
+OUTCOMES = (
+    "accepted", "rejected", "slow", "unreadable", "too_large", "overloaded", "unauthorized", "foreign", "unavailable",
+)  # fmt: skip
 """How deliveries are counted."""
 
 
@@ -86,6 +89,10 @@ class Webhook:
         chunks: list[bytes] = []
         outcome = "accepted"
         try:
+            if not from_here(request, ""):
+                # a browser that remembers credentials sends them with the request of any page
+                await self._drain(request.content)
+                raise _Refused(HTTPStatus.FORBIDDEN, "foreign", "A page of another site asked for this.")
             response = await self._store(request, chunks)
         except _Refused as refused:
             outcome = refused.outcome

@@ -64,9 +64,9 @@ def redact_value(value: JsonValue) -> JsonValue:
 def _redact_mapping(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
     found: dict[str, JsonValue] = {}
     for key, item in value.items():
-        found[key] = HIDDEN if _hideable(item) and _names_secret(key) else redact_value(item)
+        found[key] = HIDDEN if _hideable(item) and names_secret(key) else redact_value(item)
     name, content = value.get("name"), value.get("value")
-    if isinstance(name, str) and _hideable(content) and _names_secret(name):
+    if isinstance(name, str) and _hideable(content) and names_secret(name):
         found["value"] = HIDDEN
     return found
 
@@ -75,5 +75,6 @@ def _hideable(value: JsonValue) -> bool:
     return isinstance(value, str | int | float) and not isinstance(value, bool) and value != ""
 
 
-def _names_secret(name: str) -> bool:
+def names_secret(name: str) -> bool:
+    """Whether what has this name is a secret."""
     return bool(_SECRET_NAME.search(name)) and not _NOT_SECRET.search(name)

@@ -137,6 +137,7 @@ class Database:
         if path and path != ":memory:":
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             self._lock = _lock(Path(path + ".lock"))
+            _hide(path)
         try:
             with self._writer.connect() as connection:
                 known = inspect(connection).has_table("alembic_version")
@@ -193,6 +194,20 @@ def _settle(future: asyncio.Future[Any], result: Any) -> None:
 
 def _unavailable(error: OperationalError) -> Temporary:
     return Temporary(f"the database cannot be used: {error.orig}", Reason.OVERLOADED)
+
+
+def _hide(path: str) -> None:
+    """Let nobody else read the database: it holds the key of signed addresses, and what webhooks brought.
+
+    SQLite gives the files beside it the rights of the database.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        for file in (path, f"{path}-wal", f"{path}-shm"):
+            if Path(file).exists():
+                Path(file).chmod(0o600)
+    except OSError as error:
+        raise ConfigError(f"database: cannot write {path}: {error.strerror}") from None
 
 
 def _lock(path: Path) -> int:

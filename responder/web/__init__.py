@@ -40,6 +40,7 @@ def setup(
         clock=world.clock,
         base_url=world.settings.base_url,
         protected=world.settings.auth.protect_pages,
+        names=frozenset() if world.settings.auth.configured else world.settings.names,
     )
     app.cleanup_ctx.append(closing)
     mount(app, site)

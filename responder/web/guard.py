@@ -2,11 +2,11 @@
 
 from collections.abc import Collection
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from responder.origin import from_here, is_meant
 from responder.web.problems import Refused, answer
 from responder.web.site import SITE, USER
 
@@ -23,6 +23,7 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+MISDIRECTED = "This is not a name of Responder: set external_url, or add it to host_names."
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -44,7 +45,9 @@ def guard(own: Collection[web.AbstractRoute]) -> Middleware:
             return await handler(request)
         site = request.app[SITE]
         user = site.door.identify(request.headers)
-        if user is None and site.protected:
+        if site.names and not is_meant(request.host, site.names):
+            raise Refused(HTTPStatus.MISDIRECTED_REQUEST, MISDIRECTED)
+        if user is None and (site.protected or request.method not in SAFE_METHODS):
             refused = Refused(HTTPStatus.UNAUTHORIZED, "Credentials are missing or wrong.")
             return answer(request, refused, site.door.challenge())
         if request.method not in SAFE_METHODS and not from_here(request, site.base_url):
@@ -53,15 +56,3 @@ def guard(own: Collection[web.AbstractRoute]) -> Middleware:
         return await handler(request)
 
     return guard
-
-
-def from_here(request: web.Request, base_url: str) -> bool:
-    """Whether one of our own pages asks, or no page at all.
-
-    Browsers say so in Sec-Fetch-Site (to https and localhost) or else in Origin; programs send neither.
-    """
-    if site := request.headers.get("Sec-Fetch-Site"):
-        return site in ("same-origin", "none")
-    if origin := request.headers.get("Origin"):
-        return urlsplit(origin).netloc in (request.host, urlsplit(base_url).netloc) and origin != "null"
-    return True

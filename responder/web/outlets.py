@@ -1,5 +1,6 @@
 """Sinks for people and media: state, previews, dead letters, signed buttons and pictures, calls of the media."""
 
+import asyncio
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -9,15 +10,17 @@ from aiohttp import web
 from responder.errors import Permanent, Reason
 from responder.flow.outlets import Outlet
 from responder.flow.series import TAKEN
+from responder.origin import from_here
 from responder.sinks import Call
 from responder.web import actions
 from responder.web.api import FORMS, given_in, name_in
-from responder.web.guard import from_here
 from responder.web.pages import render
 from responder.web.problems import Refused, not_found
 from responder.web.site import SITE
 
 LARGEST_CALL = 1024 * 1024
+CALL_TIMEOUT = 10.0
+"""Seconds in which the body of a call has to come."""
 _STATUS = {
     Reason.NOT_FOUND: HTTPStatus.NOT_FOUND,
     Reason.UNAUTHORIZED: HTTPStatus.UNAUTHORIZED,
@@ -131,9 +134,7 @@ async def picture(request: web.Request) -> web.Response:
 async def hear(request: web.Request) -> web.Response:
     """A medium calls back: somebody pressed a button there."""
     site = request.app[SITE]
-    body = await request.content.read(LARGEST_CALL + 1)
-    if len(body) > LARGEST_CALL:
-        raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large.")
+    body = await _body(request)
     call = Call({name.lower(): value for name, value in request.headers.items()}, body, site.clock.now())
     try:
         heard = await site.outlets.hear(request.match_info["name"], call)
@@ -143,6 +144,20 @@ async def hear(request: web.Request) -> web.Response:
         raise Refused(status, "The call cannot be taken; the log has the reason.") from None
     site.metrics.calls.labels(TAKEN).inc()
     return web.Response(text=heard.answer, content_type=heard.content_type)
+
+
+async def _body(request: web.Request) -> bytes:
+    """The whole body, however many pieces it comes in; bounded in size and time."""
+    body = b""
+    try:
+        async with asyncio.timeout(CALL_TIMEOUT):
+            while piece := await request.content.readany():
+                body += piece
+                if len(body) > LARGEST_CALL:
+                    raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large.")
+    except TimeoutError:
+        raise Refused(HTTPStatus.REQUEST_TIMEOUT, "The body came too slowly.") from None
+    return body
 
 
 def _described(outlet: Outlet) -> Mapping[str, Any]:

@@ -133,7 +133,11 @@ class Door(Protocol):
 
 @dataclass(frozen=True)
 class Site:
-    """The collaborators of all handlers. `protected`: pages and API are for those only whom the door knows."""
+    """The collaborators of all handlers.
+
+    `protected`: pages and API are for those only whom the door knows. `names`: the hosts by which requests may mean us
+    besides loopback; empty where credentials say enough.
+    """
 
     incidents: Incidents
     hands: Hands
@@ -146,6 +150,7 @@ class Site:
     clock: Clock
     base_url: str = ""
     protected: bool = True
+    names: frozenset[str] = frozenset()
 
     def cause(self, slug: str) -> Cause | None:
         """An entry of the catalogue, or of a runbook's own causes."""
