@@ -58,17 +58,14 @@ def detect(case: Case) -> Iterator[Finding | Cleared]:
 
 
 def _missing(case: Case) -> set[str]:
-    """The Secrets that pods which have not started refer to, and that are not there as far as can be told."""
+    """The Secrets that pods which have not started refer to, and that the kubelet does not find."""
     scene = case.scene
     waiting = [pod for pod in scene.pods if not pod.ready]
-    names = {name for pod in waiting for name in _wanted(pod)}
-    if scene.knows_all("Secret"):
-        return {name for name in names if scene.picture.get("Secret", scene.namespace, name) is None}
     said = " ".join(
         [str(container.waiting.get("message") or "") for pod in waiting for container in pod.containers]
         + [event.message for pod in waiting for event in scene.picture.events(pod) if event.warning]
     )
-    return {name for name in names if f'secret "{name}" not found' in said}
+    return {name for pod in waiting for name in _wanted(pod) if f'secret "{name}" not found' in said}
 
 
 def _wanted(pod: Object) -> set[str]:

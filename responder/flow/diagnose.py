@@ -272,7 +272,9 @@ def _unseen(evidence: Iterable[Evidence]) -> Iterator[Unseen]:
     alike: dict[tuple[str, Reason | None], list[Evidence]] = defaultdict(list)
     parts: list[Unseen] = []
     for item in evidence:
-        if not item.answered and item.status is not EvidenceStatus.SKIPPED:
+        # what a cluster has none of is no loss to a question that only might have helped
+        idle = bool(item.asked_because) and item.reason is Reason.NOT_FOUND
+        if not item.answered and item.status is not EvidenceStatus.SKIPPED and not idle:
             # the seconds until a server is asked again differ, and mean nothing else
             alike[_DIGITS.sub("", item.summary), item.reason].append(item)
         for gap in item.gaps:

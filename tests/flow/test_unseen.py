@@ -61,3 +61,9 @@ def test_what_was_read_in_part_rules_nothing_out() -> None:
     ):
         case = Case(Target(), (), NOW, NOW, {"logs": item})
         assert len(diagnose(case, runbook, Detectors({}, {})).cleared) == count
+
+
+def test_a_follow_up_for_what_the_cluster_does_not_have_is_not_missed() -> None:
+    assert not unseen(failed("gateways", "not there", Reason.NOT_FOUND).model_copy(update={"asked_because": "maybe"}))
+    assert unseen(failed("gateways", "may not", Reason.FORBIDDEN).model_copy(update={"asked_because": "maybe"}))
+    assert unseen(failed("gateways", "not there", Reason.NOT_FOUND))
