@@ -19,6 +19,7 @@ from responder.clock import Clock
 from responder.errors import Permanent, Reason, Temporary
 from responder.metrics import Metrics
 from responder.model.evidence import Series
+from responder.model.lines import plain
 from responder.settings import LokiSettings
 
 LARGEST_ANSWER = 32 * 1024 * 1024
@@ -154,7 +155,7 @@ def _read(told: Mapping[str, Any], what: str) -> Found:
 
 def _lines(result: Sequence[Mapping[str, Any]]) -> list[LogLine]:
     return [
-        LogLine(item["stream"], datetime.fromtimestamp(int(entry[0]) / 1e9, UTC), str(entry[1]))
+        LogLine(item["stream"], datetime.fromtimestamp(int(entry[0]) / 1e9, UTC), plain(str(entry[1])))
         for item in result
         for entry in item["values"]
     ]

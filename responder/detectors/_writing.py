@@ -5,6 +5,7 @@ from datetime import datetime
 
 from responder.model.finding import Because, Cause, Confidence, Finding
 from responder.model.kubernetes import Object
+from responder.model.lines import plain
 from responder.model.subject import Subject
 
 CERTAIN, LIKELY, POSSIBLE = Confidence.CERTAIN, Confidence.LIKELY, Confidence.POSSIBLE
@@ -49,7 +50,7 @@ def found(
 
 def quote(text: str) -> str:
     """A message on one line, cut where it is long."""
-    line = " ".join(text.split())
+    line = " ".join(plain(text).split())
     return line if len(line) <= LONGEST_QUOTE else f"{line[: LONGEST_QUOTE - 1]}…"
 
 

@@ -1,36 +1,17 @@
 """Log lines: which belong together, how bad they are, and what the last error was."""
 
-import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from responder.model.evidence import LogGroup
 from responder.model.failures import WITHIN, failure
+from responder.model.lines import TROUBLED, level, plain, root_of, understood
 
 LONGEST = 2000
 """Characters of a message that are looked at."""
 LONGEST_LINE = 20_000
-TROUBLED = ("warning", "error", "fatal")
-_LEVELS: Mapping[str, str] = {
-    **dict.fromkeys(("trace", "debug", "verbose", "fine", "finer", "finest"), "debug"),
-    **dict.fromkeys(("info", "information", "notice", "log", "note", "system"), "info"),
-    **dict.fromkeys(("warn", "warning"), "warning"),
-    **dict.fromkeys(("err", "error", "severe", "failure"), "error"),
-    **dict.fromkeys(("fatal", "crit", "critical", "alert", "emerg", "emergency", "panic", "dpanic"), "fatal"),
-}
-_KLOG = re.compile(r"([IWEF])\d{4} \d\d:\d\d:\d\d\.\d+\s")
-_KLOG_LEVELS = {"I": "info", "W": "warning", "E": "error", "F": "fatal"}
-_REDIS = re.compile(r"\d+:[XCSM] .{10,40} ([.\-*#]) ")
-_KEY = re.compile(r"""(?:^|[\s{,])"?(?:level|lvl|severity|loglevel|levelname)"?\s*[=:]\s*"?([A-Za-z]+)""")
-_WORD = re.compile(r"(?:^|[\s\[(|<:])([A-Za-z]+)(?=[\s\])|>:])")
-_LOUD = re.compile(r"\b(panic:|fatal error:|FATAL|Traceback \(most recent call last\)|Exception in thread |Unhandled )")
-_ERRORLIKE = re.compile(
-    r"^(?:Caused by: )?(?:[\w$]+\.)*[A-Z][\w$]*(?:Error|Exception|Failure|Fault|Exit|Interrupt)\b(?::|$)"
-    r"|^(?:npm ERR!|sh: |bash: |/bin/\w+: |exec |standard_init_linux|error:|Error:)"
-)
 _TIME = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:?\d\d)\s?")
 
 _FRAME = re.compile(
@@ -56,6 +37,8 @@ _NAMES_PEER = re.compile(
     re.IGNORECASE,
 )
 LONGEST_OUTER = 400
+_NET = re.compile(r"(?:^|[\s\]])(?:trce|dbug|info|warn|fail|crit): \S+\[-?\d+\]$")
+"""The first line of a record of .NET's console; its message is in the lines after it, indented by six."""
 
 _MASKS: Sequence[tuple[re.Pattern[str], str]] = (
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?"), "<time>"),
@@ -117,27 +100,6 @@ def stamped(line: str) -> tuple[datetime | None, str]:
         return None, line
 
 
-def level(text: str) -> str:
-    """The level of a line: `debug`, `info`, `warning`, `error`, `fatal`, or empty where nothing tells."""
-    if found := _KLOG.match(text):
-        return _KLOG_LEVELS[found[1]]
-    if found := _REDIS.match(text):
-        return "warning" if found[1] == "#" else "info"
-    if (found := _KEY.search(text[:600])) and (known := _LEVELS.get(found[1].lower())):
-        return known
-    if _LOUD.search(text[:300]):
-        return "fatal"
-    for found in _WORD.finditer(text[:160]):
-        word = found[1]
-        if (word.isupper() or text[found.start(1) - 1 : found.start(1)] == "[") and (
-            known := _LEVELS.get(word.lower())
-        ):
-            return known
-    if _ERRORLIKE.match(text):
-        return "error"
-    return "error" if failure(text) else ""
-
-
 def template(text: str) -> str:
     """The line with its variable parts masked: times, addresses, identifiers, numbers."""
     masked = text[:LONGEST]
@@ -150,7 +112,7 @@ def records(lines: Iterable[str]) -> Iterator[LogRecord]:
     """The records of a log; the lines of a stack trace belong to the line that began it."""
     pending: list[_Entry] = []
     for line in lines:
-        at, text = stamped(line[:LONGEST_LINE].rstrip("\r\n"))
+        at, text = stamped(plain(line[:LONGEST_LINE].rstrip("\r\n")))
         if not text.strip():
             continue
         if pending and _belongs(pending, text):
@@ -221,15 +183,20 @@ def _continues(head: str, rest: Sequence[str], text: str) -> bool:
     if "Traceback (most recent call last)" in head:
         ended = rest and _PYTHON_END.match(rest[-1]) and not rest[-1].startswith(" ")
         return not ended
+    if _NET.search(head):
+        return text.startswith(6 * " ")
     if "panic:" in head[:80] or head.startswith("fatal error:"):
         return bool(_GO_FRAME.match(text) or text.startswith("\t"))
     return bool(_FRAME.match(text))
 
 
 def _record(entry: _Entry) -> LogRecord:
-    said, found = _structured(entry.head)
+    said, found = understood(entry.head)
     text = said or entry.head.strip()
-    if entry.rest:
+    if entry.rest and _NET.search(entry.head):
+        message, error = entry.rest[0].strip(), root_of("\n".join(entry.rest[1:]))
+        text = f"{message}: {error}" if error else message
+    elif entry.rest:
         text = _cause(text, entry.rest)
         found = found or level(entry.head)
         found = found if found in TROUBLED else "error"
@@ -247,44 +214,3 @@ def _cause(text: str, rest: Sequence[str]) -> str:
     # a root cause as bare as `Connection refused` says nothing of whom it was about; what it made fail does
     outer = next((said for said in reversed((text, *caused[:-1])) if _NAMES_PEER.search(said)), "")
     return f"{caused[-1]}{WITHIN}{outer[:LONGEST_OUTER]}" if outer and _BARE.search(caused[-1]) else caused[-1]
-
-
-def _structured(raw: str) -> tuple[str, str]:
-    """Message and level of a line of JSON, empty where it is none."""
-    start = raw.find("{")
-    if start < 0 or start > 40 or not raw.rstrip().endswith("}"):
-        return "", ""
-    try:
-        found = json.loads(raw[start:])
-    except (ValueError, RecursionError):
-        return "", ""
-    if not isinstance(found, dict):
-        return "", ""
-    message = _text(found, "message", "msg", "log", "event", "short_message")
-    error = _text(found, "error", "err", "exception", "cause", "stack_trace", "stack")
-    if error and error.splitlines()[0] not in message:
-        message = f"{message}: {error.splitlines()[0]}" if message else error.splitlines()[0]
-    severity = _text(found, "level", "severity", "lvl", "levelname", "log.level")
-    return message.strip(), _numbered(severity) or _LEVELS.get(severity.lower(), "") or _implied(message)
-
-
-def _implied(message: str) -> str:
-    return "error" if failure(message) else ""
-
-
-def _numbered(severity: str) -> str:
-    """Levels of bunyan and pino: 10 trace … 60 fatal."""
-    if not severity.isdigit():
-        return ""
-    steps = ((60, "fatal"), (50, "error"), (40, "warning"), (30, "info"))
-    return next((name for least, name in steps if int(severity) >= least), "debug")
-
-
-def _text(found: Mapping[str, Any], *names: str) -> str:
-    for name in names:
-        value = found.get(name)
-        if isinstance(value, Mapping):
-            value = value.get("message") or value.get("msg")
-        if isinstance(value, str | int) and not isinstance(value, bool) and str(value):
-            return str(value)
-    return ""

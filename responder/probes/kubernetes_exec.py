@@ -11,6 +11,7 @@ from responder.errors import Permanent, Reason
 from responder.model.evidence import Observation, Reproduction
 from responder.model.executions import CommandAnswer
 from responder.model.kubernetes import Object, Pod
+from responder.model.lines import plain
 from responder.model.subject import Target
 from responder.probes import Inquiry, Permission, Probe
 from responder.probes._kubernetes import WORKLOADS, find_workload, in_namespace, place, reads
@@ -51,7 +52,7 @@ class KubernetesExec(Probe):
             stderr=ended.stderr,
             error=ended.error,
         )
-        lines = [line for line in (ended.stdout + "\n" + ended.stderr).splitlines() if line.strip()]
+        lines = [line for line in plain(f"{ended.stdout}\n{ended.stderr}").splitlines() if line.strip()]
         unexpected = bool(self.expect_output) and not re2.search(self.expect_output, ended.stdout)
         return Observation(
             summary=f"{self.command[0]} in {pod.name}: {_verdict(ended, lines)}"

@@ -16,6 +16,7 @@ from responder.clients.selectors import written
 from responder.errors import Reason, Temporary, Trouble
 from responder.model.evidence import ContainerLog, Gap, LogGroup, Logs, Observation, Reproduction
 from responder.model.kubernetes import Container, Object, Pod, time
+from responder.model.lines import plain
 from responder.model.logs import group, last_error, stamped
 from responder.model.runbook import Duration
 from responder.model.subject import Target
@@ -176,7 +177,7 @@ class KubernetesLogs(Probe):
         return await asyncio.to_thread(self._understand, namespace, item, text, began)
 
     def _understand(self, namespace: str, item: _Wanted, text: str, began: datetime) -> ContainerLog:
-        lines = text.splitlines()
+        lines = plain(text).splitlines()
         complete = len(lines) < self.tail and len(text) < _CUT
         if self.grep:
             expression: Any = re2.compile(self.grep)
