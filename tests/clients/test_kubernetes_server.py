@@ -18,7 +18,7 @@ from responder.metrics import Metrics
 from responder.model.subject import Target
 from responder.probes import Inquiry
 from responder.probes.kubernetes_logs import KubernetesLogs
-from responder.probes.kubernetes_namespace import KubernetesNamespace
+from responder.probes.kubernetes_namespace import AROUND, INSIDE, KubernetesNamespace
 from responder.probes.kubernetes_workload import KubernetesWorkload
 from responder.settings import KubernetesSettings
 from tests.kubernetes_server import RealApiServer
@@ -218,7 +218,12 @@ async def test_a_user_who_may_see_little_is_told_what_was_not_seen(
     assert {item["kind"] for item in seen.data.objects} == {"Deployment", "Pod"}  # type: ignore[union-attr]
     assert set(seen.data.complete) == {f"Pod/{namespace}", f"Deployment/{namespace}"}  # type: ignore[union-attr]
     assert {gap.reason for gap in seen.gaps} == {Reason.FORBIDDEN}
-    assert len(seen.gaps) == 23
+    denied = {f"{name.partition('.')[0]} in {namespace}" for name in INSIDE} - {
+        f"pods in {namespace}",
+        f"deployments in {namespace}",
+    }
+    around = {name.partition(".")[0] for name in AROUND} | {"events in default", "pods in kube-system"}
+    assert sorted(gap.what for gap in seen.gaps) == sorted(denied | around)
 
 
 async def test_nobody_is_told_that_all_is_denied(connected: Connect, namespace: str) -> None:
