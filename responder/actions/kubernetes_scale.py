@@ -40,7 +40,15 @@ class KubernetesScale(WorkloadAction):
     def _one_way(self) -> "KubernetesScale":
         if (self.replicas is None) == (self.factor is None):
             raise ValueError("write either 'replicas' or 'factor'")
+        if self.replicas is not None and (problem := self._beyond(self.replicas)):
+            raise ValueError(problem)
         return self
+
+    def _beyond(self, replicas: int) -> str:
+        """Why so many must not be; empty where they may."""
+        if self.min <= replicas <= self.max:
+            return ""
+        return f"{replicas} replicas are not between {self.min} (min) and {self.max} (max), which the runbook allows"
 
     async def plan(self, inquiry: Inquiry, kubernetes: Kubernetes) -> Preview:
         workload = await self.workload(inquiry, kubernetes)
@@ -52,8 +60,8 @@ class KubernetesScale(WorkloadAction):
         wanted = self.replicas if self.replicas is not None else math.ceil(now * (self.factor or 1))
         if wanted == now:
             raise Refusal(f"{inside(workload)} has {now} replicas already")
-        if not self.min <= wanted <= self.max:
-            raise Refusal(f"{wanted} replicas are not between {self.min} and {self.max}, which the runbook allows")
+        if problem := self._beyond(wanted):
+            raise Refusal(problem)
         command = ["-n", workload.namespace, "scale", str(workload.subject)]
         return planned(
             kubernetes,

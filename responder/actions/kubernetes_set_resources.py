@@ -3,7 +3,7 @@
 import math
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from responder.actions._kubernetes import (
     Refusal,
@@ -49,6 +49,18 @@ class KubernetesSetResources(WorkloadAction):
     factor: float = Field(1.5, gt=1, le=4)
     max: Quantity = Field("", description="never more")
 
+    @model_validator(mode="after")
+    def _within(self) -> "KubernetesSetResources":
+        if self.limit and (problem := self._beyond(self.limit)):
+            raise ValueError(problem)
+        return self
+
+    def _beyond(self, limit: str) -> str:
+        """Why it must not be so high; empty where it may."""
+        most = self.max or MOST[self.resource]
+        too_much = (quantity(limit) or 0.0) > (quantity(most) or 0.0)
+        return f"{limit} is more than {most} (max), which the runbook allows" if too_much else ""
+
     async def plan(self, inquiry: Inquiry, kubernetes: Kubernetes) -> Preview:
         workload = await self.workload(inquiry, kubernetes)
         place, container = self._container(workload, inquiry)
@@ -57,11 +69,10 @@ class KubernetesSetResources(WorkloadAction):
         if not now:
             raise Refusal(f"container {container.name} of {inside(workload)} has no limit of {self.resource}")
         after = self.limit or _written(now * self.factor, self.resource)
-        wanted, most = quantity(after) or 0.0, quantity(self.max or MOST[self.resource]) or 0.0
-        if wanted <= now:
+        if (quantity(after) or 0.0) <= now:
             raise Refusal(f"its limit of {self.resource} is {before} already")
-        if wanted > most:
-            raise Refusal(f"{after} is more than {self.max or MOST[self.resource]}, which the runbook allows")
+        if problem := self._beyond(after):
+            raise Refusal(problem)
         path = f"/spec/template/spec/containers/{place}"
         named = {"op": "test", "path": f"{path}/name", "value": container.name}
         body = [named, *swap(f"{path}/resources/limits/{self.resource}", before, after)]

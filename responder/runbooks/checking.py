@@ -16,7 +16,7 @@ from responder.plugins import Catalog, did_you_mean
 from responder.probes import Probe
 from responder.runbooks.conditions import Condition
 from responder.runbooks.matchers import MatcherError, parse
-from responder.templating import NAMES, templated
+from responder.templating import NAMES, language_of, templated
 from responder.templating import check as check_template
 from responder.templating.escaping import Language
 
@@ -118,14 +118,18 @@ class Checker:
 def option_problems(
     model: type[BaseModel], options: Mapping[str, Any], *, judged: bool = True
 ) -> Iterator[tuple[str, str]]:
-    """What is wrong with the options of a plugin, as (option, message); values with templates are not judged."""
+    """What is wrong with the options of a plugin, as (option, message); values with templates are not judged.
+
+    What options come to together is judged where no number is among those.
+    """
     given = {name: value for name, value in options.items() if judged and not _has_template(value)}
+    numbers = [name for name in set(options) - set(given) if language_of(model, name) is None]
     try:
         model.model_validate(given)
     except ValidationError as error:
         for item in error.errors(include_url=False, include_context=False, include_input=False):
             option = str(item["loc"][0]) if item["loc"] else ""
-            if item["type"] == "missing" and option in options:
+            if (item["type"] == "missing" and option in options) or (not option and numbers):
                 continue
             if item["type"] == "extra_forbidden":
                 known = list(model.model_fields)

@@ -40,9 +40,8 @@ async def test_scaling_by_a_factor_rounds_up(desk: Desk) -> None:
     ("options", "why"),
     [
         ({"replicas": 3}, "has 3 replicas already"),
-        ({"replicas": 11}, "not between 1 and 10"),
-        ({"replicas": 0}, "not between 1 and 10"),
-        ({"factor": 9.0}, "not between 1 and 10"),
+        ({"factor": 9.0}, "27 replicas are not between 1 (min) and 10 (max)"),
+        ({"factor": 0.3, "min": 2}, "1 replicas are not between 2 (min) and 10 (max)"),
     ],
 )
 async def test_scaling_beyond_what_the_runbook_allows_is_refused(
@@ -294,6 +293,9 @@ async def test_a_limit_is_raised_and_never_beyond_what_the_runbook_allows(desk: 
         ("kubernetes.scale", {}),
         ("kubernetes.scale", {"replicas": 1, "factor": 2}),
         ("kubernetes.scale", {"replicas": -1}),
+        ("kubernetes.scale", {"replicas": 0}),
+        ("kubernetes.scale", {"replicas": 11}),
+        ("kubernetes.set_resources", {"limit": "5Gi"}),
         ("kubernetes.delete_pods", {"max": 0}),
         ("kubernetes.set_resources", {"limit": "much"}),
         ("kubernetes.rollout_restart", {"target": "deployment/web; rm -rf /"}),
