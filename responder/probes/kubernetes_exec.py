@@ -56,7 +56,7 @@ class KubernetesExec(Probe):
         unexpected = bool(self.expect_output) and not re2.search(self.expect_output, ended.stdout)
         return Observation(
             summary=f"{self.command[0]} in {pod.name}: {_verdict(ended, lines)}"
-            + (f"; the output does not contain {self.expect_output!r}" if unexpected else ""),
+            + ("; the output is not what it should be" if unexpected else ""),
             data=answer,
             empty=ended.code == 0 and not lines,
             facts=tuple(line[:_LONGEST] for line in lines[-LISTED:]),

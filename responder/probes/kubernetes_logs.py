@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,8 +18,9 @@ from responder.errors import Reason, Temporary, Trouble
 from responder.model.evidence import ContainerLog, Gap, LogGroup, Logs, Observation, Reproduction
 from responder.model.kubernetes import Container, Object, Pod, time
 from responder.model.lines import plain
-from responder.model.logs import group, last_error, stamped
+from responder.model.logs import group, last_error, records, stamped
 from responder.model.runbook import Duration
+from responder.model.statuses import reports
 from responder.model.subject import Target
 from responder.probes import Inquiry, Permission, Probe
 from responder.probes._kubernetes import (
@@ -64,9 +66,9 @@ class _Wanted:
 class KubernetesLogs(Probe):
     """The end of the logs of a workload's, a selector's or a namespace's containers, the unhealthy first.
 
-    `previous` asks for the log before the last restart: `auto` where there was one. `grep` (RE2) keeps the
-    lines that match. Of pods that share an owner the first `max_alike` are read: what they write is alike; of all
-    logs the first `max_logs`. `value` is how many lines of trouble there are.
+    `previous` asks for the log before the last restart: `auto` where there was one. `grep` (RE2) keeps the lines that
+    match, `statuses` those that report one of these HTTP statuses. Of pods that share an owner the first `max_alike`
+    are read: what they write is alike; of all logs the first `max_logs`. `value` is how many lines of trouble it has.
     """
 
     workload: KubeName = ""
@@ -75,6 +77,7 @@ class KubernetesLogs(Probe):
     pod: KubeName = ""
     container: KubeName = ""
     grep: Regex = ""
+    statuses: tuple[int, ...] = ()
     tail: int = Field(default=500, ge=1, le=5000)
     since: Duration | None = None
     previous: Literal["auto", "never", "only"] = "auto"
@@ -105,7 +108,8 @@ class KubernetesLogs(Probe):
             raise troubles[0][1]
         left_out = self._left_out(pods, len(chosen), len(there) - len(wanted), logs)
         return Observation(
-            summary=_summary(logs, self.grep),
+            summary=_summary(logs, chosen=self._chooses),
+            brief=_example(logs) if self._chooses else "",
             data=Logs(logs=tuple(logs)),
             empty=not any(log.lines for log in logs),
             facts=tuple(_facts(logs)),
@@ -121,9 +125,9 @@ class KubernetesLogs(Probe):
         containers = ("-c", self.container) if self.container else ("--all-containers",)
         options = (*containers, f"--tail={self.tail}", *(("--previous",) if self.previous == "only" else ()))
         command = clients.kubernetes.kubectl("-n", where.namespace, "logs", *which, *options)
-        if self.grep:
-            quoted = self.grep.replace("'", "'\\''")
-            command += f" | grep -P -- '{quoted}'"
+        if self._chooses:
+            wanted = "|".join(filter(None, (self.grep, *(rf"\b{code}\b" for code in self.statuses))))
+            command += f" | grep -P -- {shlex.quote(wanted)}"
         return (Reproduction(command=command),)
 
     def permissions(self) -> tuple[Permission, ...]:
@@ -162,6 +166,11 @@ class KubernetesLogs(Probe):
             if self.previous != "only" and pod.node and (not container.waiting or container.terminated):
                 yield _Wanted(pod.name, container.name, False)
 
+    @property
+    def _chooses(self) -> bool:
+        """Whether it keeps some of the lines only."""
+        return bool(self.grep or self.statuses)
+
     async def _read(
         self, kubernetes: Kubernetes, namespace: str, item: _Wanted, patience: float, began: datetime
     ) -> ContainerLog | Trouble:
@@ -179,9 +188,10 @@ class KubernetesLogs(Probe):
     def _understand(self, namespace: str, item: _Wanted, text: str, began: datetime) -> ContainerLog:
         lines = plain(text).splitlines()
         complete = len(lines) < self.tail and len(text) < _CUT
-        if self.grep:
-            expression: Any = re2.compile(self.grep)
-            lines = [line for line in lines if expression.search(stamped(line)[1])]
+        if self._chooses:
+            expressions: list[Any] = [re2.compile(self.grep)] * bool(self.grep)
+            expressions += [reports(self.statuses)] * bool(self.statuses)
+            lines = [line for line in lines if any(one.search(stamped(line)[1]) for one in expressions)]
         return ContainerLog(
             namespace=namespace,
             pod=item.pod,
@@ -237,12 +247,22 @@ def _completed(container: Container) -> bool:
     return bool(container.terminated) and container.terminated.get("exitCode") == 0
 
 
-def _summary(logs: Sequence[ContainerLog], grep: str) -> str:
+def _example(logs: Sequence[ContainerLog]) -> str:
+    """The last of the lines that were looked for, in quotation marks."""
+    lines = [line for log in logs for line in log.lines[-1:]]
+    return f"“{next(records(lines[-1:])).text[:200]}”" if lines else "none"
+
+
+def _summary(logs: Sequence[ContainerLog], *, chosen: bool) -> str:
     lines, trouble = sum(len(log.lines) for log in logs), sum(found.count for log in logs for found in log.groups)
-    matching = f" that match {grep!r}" if grep else ""
+    matching = " of what was looked for" if chosen else ""
     worst = max((log for log in logs if log.last_error), key=lambda log: (log.previous, len(log.groups)), default=None)
     said = f"; {worst.pod}: {worst.last_error[:160]}" if worst else ""
-    return f"{lines} lines{matching} of {len(logs)} log{'' if len(logs) == 1 else 's'}, {trouble} of trouble{said}"
+    return f"{_many(lines, 'line')}{matching} in {_many(len(logs), 'log')}, {trouble} of trouble{said}"
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _facts(logs: Sequence[ContainerLog]) -> Iterator[str]:

@@ -70,7 +70,7 @@ async def test_a_failing_command_and_one_that_does_not_start_are_told_apart() ->
 async def test_output_that_is_not_the_expected_is_said() -> None:
     seen = await ask(cluster(pod("web-1"), stdout="closed"), expect_output="^open")
     assert seen.breached
-    assert "does not contain '^open'" in seen.summary
+    assert "the output is not what it should be" in seen.summary
 
 
 async def test_no_ready_pod_is_no_answer() -> None:
