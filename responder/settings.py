@@ -30,7 +30,6 @@ from responder.plugins import complaints
 
 MEBIBYTE = 1024 * 1024
 SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh", "busybox", "env", "xargs", "python", "python3", "perl"})
-PACKAGED_RULES = Path(__file__).parent / "rules"
 
 
 class Section(Record):

@@ -25,6 +25,7 @@ from responder.model.evidence import Evidence, KubernetesObjects, Logs, Shape
 from responder.model.finding import Cause, Cleared, Finding
 from responder.model.follow_up import FollowUp
 from responder.model.picture import Picture
+from responder.model.signatures import shipped_causes
 from responder.model.subject import Target
 
 S = TypeVar("S", bound=Shape)
@@ -90,7 +91,7 @@ class Detectors:
 def load() -> Detectors:
     """Every detector there is; raises ConfigError if two define one cause."""
     families: dict[str, Detect] = {}
-    causes: dict[str, Cause] = {}
+    causes = {cause.slug: cause for cause in shipped_causes()}
     follow_ups: dict[str, Suggest] = {}
     reads: set[str] = set()
     found: list[ModuleType] = [*plugins.modules(sys.modules[__name__])]

@@ -49,9 +49,12 @@ def found(
 
 
 def quote(text: str) -> str:
-    """A message on one line, cut where it is long."""
+    """A message on one line; of a long one its beginning and its end, where the reason stands."""
     line = " ".join(plain(text).split())
-    return line if len(line) <= LONGEST_QUOTE else f"{line[: LONGEST_QUOTE - 1]}…"
+    if len(line) <= LONGEST_QUOTE:
+        return line
+    half = (LONGEST_QUOTE - 3) // 2
+    return f"{line[:half]} … {line[-half:]}"
 
 
 def listed(names: Iterable[object], most: int = 4) -> str:

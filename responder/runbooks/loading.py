@@ -8,7 +8,7 @@ from typing import TypeVar
 import structlog
 from pydantic import ValidationError
 
-from responder import actions
+from responder import actions, packaged
 from responder.detectors import Detectors
 from responder.metrics import SEVERITIES, Metrics, begin
 from responder.model.communication import StatusTemplates
@@ -23,12 +23,11 @@ from responder.runbooks.checking import Checker, Found, check_escalation, check_
 from responder.runbooks.documents import Document, Problem, Problems, read
 from responder.runbooks.rulebook import Rulebook
 from responder.runbooks.variables import Variables
-from responder.settings import PACKAGED_RULES
 
 log = structlog.get_logger(__name__)
 
 SUFFIXES = (".yaml", ".yml")
-KINDS = ["Runbook", "RunbookTest", "EscalationPolicy", "StatusTemplates"]
+KINDS = ["Runbook", "RunbookTest", "EscalationPolicy", "StatusTemplates", "Signatures", "Causes"]
 
 R = TypeVar("R", bound=Record)
 N = TypeVar("N", Runbook, EscalationPolicy, StatusTemplates)
@@ -37,7 +36,7 @@ NONE_GIVEN = Variables()
 
 def shipped() -> Path:
     """The folder of rules that ships: in the installed package, else at the top of the checkout."""
-    return PACKAGED_RULES if PACKAGED_RULES.is_dir() else PACKAGED_RULES.parents[1] / "rules"
+    return packaged.rules()
 
 
 def shipped_rules() -> list[Path]:
