@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from responder.detectors import Case
+from responder.detectors._statements import causes
 from responder.detectors._writing import CERTAIN, because, found, quote
 from responder.model.finding import Cause, Cleared, Finding
 from responder.model.kubernetes import Object, time
@@ -16,15 +17,7 @@ PROBLEM = Cause(
     fix="Drain the node and repair or replace it, as the condition's message says",
     reference="https://kubernetes.io/docs/tasks/debug/debug-cluster/monitor-node-health/",
 )
-READ_ONLY = Cause(
-    slug="node-filesystem-read-only",
-    title="A node's file system is read-only",
-    meaning="The kernel has remounted a file system of the node read-only, mostly after errors of its disk.",
-    confirm="kubectl describe node NAME: condition ReadonlyFilesystem; dmesg on the node",
-    fix="Drain the node, check its disk, repair or replace it",
-    reference="https://github.com/kubernetes/node-problem-detector",
-)
-CAUSES = (PROBLEM, READ_ONLY)
+CAUSES = (PROBLEM,)
 
 KUBELETS_OWN = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable", "OutOfDisk", "ConfigOK")
 
@@ -45,7 +38,8 @@ def _is_bad(reason: object) -> bool:
 def _problem(case: Case, node: Object, kind: str) -> Finding:
     condition = node.conditions[kind]
     words = quote(f"{condition.get('reason') or ''} {condition.get('message') or ''}".strip())
-    cause = READ_ONLY if kind.lower().replace("-", "") == "readonlyfilesystem" else PROBLEM
+    read_only = causes()["node-filesystem-read-only"]
+    cause = read_only if kind.lower().replace("-", "") == "readonlyfilesystem" else PROBLEM
     suffering = [case.picture.responsible(pod) for pod in case.scene.pods if pod.node == node.name and not pod.ready]
     return found(
         cause,

@@ -47,7 +47,7 @@ def test_a_log_without_any_of_it_has_no_hits() -> None:
 
 
 def test_hits_have_the_place_of_the_line_and_the_groups_of_the_pattern() -> None:
-    table = SignatureTable([signature(pattern="no route to (?P<host>[a-z-]+)"), signature(id="two")])
+    table = SignatureTable([signature(pattern="no route to (?P<host>[a-z0-9-]+)"), signature(id="two")])
     found = [(hit.signature.id, hit.place, dict(hit.groups)) for hit in table.hits(["ok", "No route to db-0", "ok"])]
     assert found == [("one", 1, {"host": "db-0"})]
 
