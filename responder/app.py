@@ -30,12 +30,12 @@ from responder.errors import ConfigError
 from responder.flow import stages
 from responder.flow.act import Actor
 from responder.flow.approve import Approver
+from responder.flow.buttons import Addresses
 from responder.flow.communicate import Communicator
 from responder.flow.diagnose import RULE
 from responder.flow.escalate import Escalator
 from responder.flow.housekeeping import Housekeeper
 from responder.flow.judge import Judge
-from responder.flow.message import Addresses
 from responder.flow.onset import Onsets
 from responder.flow.openings import Opener
 from responder.flow.outlets import Outlets
@@ -147,8 +147,11 @@ def check_variables(settings: Settings, book: Rulebook) -> None:
         raise ConfigError("\n".join(unknown))
 
 
-def check_escalation(settings: Settings, book: Rulebook, sinks: Container[str]) -> None:
-    """Whether the settings name a policy, levels and sinks that there are; raises ConfigError."""
+def check_escalation(settings: Settings, book: Rulebook, sinks: Container[str]) -> str:
+    """Whether the settings name a policy, levels and sinks that there are; raises ConfigError.
+
+    Returns which levels nothing reaches, in words, or nothing.
+    """
     name = settings.escalation.policy
     policy = book.escalations.get(name)
     if policy is None:
@@ -160,6 +163,7 @@ def check_escalation(settings: Settings, book: Rulebook, sinks: Container[str]) 
         for sink in names:
             if sink not in sinks:
                 raise ConfigError(f"escalation.contacts.{level}: there is no sink {sink!r}")
+    return policy.unserved(settings.escalation.contacts)
 
 
 def make_actions(settings: Settings) -> Catalog[Action]:
@@ -195,7 +199,8 @@ async def world(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIter
     sinks = make_sinks(settings)
     async with outside(settings, metrics, clock) as found:
         check_variables(settings, found.rules.current)
-        check_escalation(settings, found.rules.current, sinks)
+        if unserved := check_escalation(settings, found.rules.current, sinks):
+            log.warning("escalation.no_contact", note=unserved, settings="escalation.contacts")
         database = Database(settings.database)
         try:
             await database.open()

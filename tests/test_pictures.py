@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from responder.flow.message import Addresses
+from responder.flow.buttons import Addresses
 from responder.flow.sample import stages
 from responder.model.evidence import Chart, Series, Threshold
 from responder.model.message import Picture

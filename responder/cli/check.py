@@ -51,7 +51,8 @@ def check(
             given = variables_of(settings)
             book = load([shipped(), *settings.rules], probes, detectors, given)
             check_variables(settings, book)
-            check_escalation(settings, book, make_sinks(settings))
+            if unserved := check_escalation(settings, book, make_sinks(settings)):
+                typer.echo(f"warning: escalation.contacts: {unserved}", err=True)
         except ConfigError as error:
             trouble += str(error).splitlines()
     folders = folders or [shipped()]

@@ -12,7 +12,7 @@ from responder.cli.serve import ConfigOption
 from responder.clients import of_cluster
 from responder.clock import SystemClock
 from responder.errors import ConfigError, Trouble
-from responder.flow.message import Addresses
+from responder.flow.buttons import Addresses
 from responder.flow.sample import stages
 from responder.metrics import Metrics
 from responder.model.message import Message, Stage

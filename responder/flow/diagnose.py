@@ -12,7 +12,7 @@ from responder.errors import Reason, ResponderError
 from responder.flow.ranking import ranked, with_callers
 from responder.flow.ties import Ties
 from responder.model.evidence import Evidence, EvidenceStatus
-from responder.model.finding import Because, Cause, Cleared, Confidence, Diagnosis, Finding, Unseen
+from responder.model.finding import Because, Cause, Cleared, Confidence, Coverage, Diagnosis, Finding, Unseen
 from responder.model.labels import meant
 from responder.model.picture import Picture
 from responder.model.runbook import Rule, RuleFinding, Runbook
@@ -73,6 +73,7 @@ def diagnose(
         also_unhealthy=tuple(finding for finding in best_first if not ties.hold(finding)),
         cleared=tuple(dict.fromkeys(_looked_at_whole(cleared, case))),
         unseen=tuple(_unseen(case.evidence.values())),
+        coverage=coverage(case.evidence.values()),
         remarks=tuple(remarks),
     )
 
@@ -234,8 +235,10 @@ def _supported(findings: Sequence[Finding], causes: Mapping[str, Cause]) -> Iter
         others = [item for item in supporting.get(finding.subject, ()) if item is not finding]
         reasons = [reason for item in others for reason in item.because]
         evidence = [name for item in others for name in item.evidence]
+        known = causes.get(finding.cause)
         yield finding.model_copy(
             update={
+                "title": known.title if known else "",
                 "because": tuple(dict.fromkeys((*finding.because, *reasons))),
                 "evidence": tuple(dict.fromkeys((*finding.evidence, *evidence))),
             }
@@ -267,25 +270,43 @@ def _joined(first: Finding, second: Finding) -> Finding:
     )
 
 
+def coverage(evidence: Iterable[Evidence]) -> Coverage:
+    """How much of what was asked was answered."""
+    asked = [item for item in evidence if item.status is not EvidenceStatus.SKIPPED and not _idle(item)]
+    failed = [item for item in asked if not item.answered]
+    why: dict[str, str] = {}
+    alike = Counter(_alike(item.summary) for item in failed)
+    for item in failed:
+        why.setdefault(_alike(item.summary), item.summary)
+    return Coverage(asked=len(asked), failed=len(failed), why=why[alike.most_common(1)[0][0]] if alike else "")
+
+
+def _idle(item: Evidence) -> bool:
+    """What a cluster has none of is no loss to a question that only might have helped."""
+    return bool(item.asked_because) and item.reason is Reason.NOT_FOUND
+
+
+def _alike(summary: str) -> str:
+    """A trouble without what differs between two questions that met it: how long until the server is asked again."""
+    return _DIGITS.sub("", summary.partition("; it is asked again in")[0])
+
+
 def _unseen(evidence: Iterable[Evidence]) -> Iterator[Unseen]:
     """What could not be seen, in plain words, with what to do about it; questions that failed alike are one line."""
-    alike: dict[tuple[str, Reason | None], list[Evidence]] = defaultdict(list)
+    alike: dict[str, list[Evidence]] = defaultdict(list)
     parts: list[Unseen] = []
     for item in evidence:
-        # what a cluster has none of is no loss to a question that only might have helped
-        idle = bool(item.asked_because) and item.reason is Reason.NOT_FOUND
-        if not item.answered and item.status is not EvidenceStatus.SKIPPED and not idle:
-            # the seconds until a server is asked again differ, and mean nothing else
-            alike[_DIGITS.sub("", item.summary), item.reason].append(item)
+        if not item.answered and item.status is not EvidenceStatus.SKIPPED and not _idle(item):
+            alike[_alike(item.summary)].append(item)
         for gap in item.gaps:
             text = f"{gap.what}: {gap.message or gap.reason.value.replace('_', ' ')}"
             parts.append(Unseen(text=_with_advice(text, gap.reason), evidence=(item.id,)))
         if item.truncated:
             parts.append(Unseen(text=f"{_asked(item)}: {item.truncated}", evidence=(item.id,)))
-    for (_, reason), items in alike.items():
+    for items in alike.values():
         what = ", ".join(map(_asked, items[:QUESTIONS]))
         more = f" and {len(items) - QUESTIONS} more" if len(items) > QUESTIONS else ""
-        text = _with_advice(f"{what}{more}: {items[0].summary}", reason)
+        text = _with_advice(f"{what}{more}: {items[0].summary}", items[0].reason)
         yield Unseen(text=text, evidence=tuple(item.id for item in items))
     yield from parts
 

@@ -158,7 +158,8 @@ def _tell(
     }
     known = [step for step in incident.escalation if step.told_at is not None]
     rest = [step for step in incident.escalation if step.told_at is None and step.level not in told]
-    changed = {"escalation": (*known, *told.values(), *rest), "levels": (*incident.levels, *told)}
+    called = [level for level, step in told.items() if step.sinks]
+    changed = {"escalation": (*known, *told.values(), *rest), "levels": (*incident.levels, *called)}
     entries = [
         TimelineEntry(at=now, kind=TimelineKind.MESSAGE, text=_said(incident, step, now)) for step in told.values()
     ]
@@ -169,12 +170,12 @@ def _said(incident: Incident, step: EscalationStep, now: datetime) -> str:
     """`Escalated to Engineering Manager (level_2) through pager: nobody acknowledged it for 15 min`."""
     who = f"{step.role} ({step.level})"
     if not step.sinks:
-        return f"It is up to {who} now; escalation.contacts names no sink that reaches them"
+        return f"Nobody is notified: no contact for {step.level} ({step.role})"
     how = f" through {', '.join(step.sinks)}"
     if step.by:
         return f"Escalated to {who}{how}: {step.by} asked for it"
     if now - incident.opened_at < AT_ONCE:
-        return f"Told {who}{how}"
+        return f"Notifying {who}{how}"
     return f"Escalated to {who}{how}: nobody acknowledged it for {span(incident.opened_at, now)}"
 
 
@@ -264,7 +265,7 @@ class Escalator:
             free = incident.model_copy(update={"acknowledged_at": None, "acknowledged_by": ""})
             if policy is not None and free.open:
                 free = begin(policy, free, now)
-            text = f"{by or 'Somebody'} gave it back: nobody has it"
+            text = f"Unacknowledged by {by or 'somebody'}"
             entry = TimelineEntry(at=now, kind=TimelineKind.PERSON, text=text)
             self._keep(connection, Decision(free, entries=(entry,)))
             return True
@@ -279,11 +280,30 @@ class Escalator:
         return replace(decision, incident=incident)
 
 
+def reach(world: World, connection: Connection, incident_id: str, sink: str) -> None:
+    """The sink took the incident: whoever was called through it and was not reached before is notified now."""
+    incident, now = incidents.get(connection, incident_id), world.clock.now()
+    steps = incident.escalation if incident else ()
+    fresh = [step for step in steps if sink in step.sinks and step.reached_at is None]
+    if incident is None or not fresh:
+        return
+    entries = [
+        TimelineEntry(at=now, kind=TimelineKind.MESSAGE, text=f"{step.role} ({step.level}) was notified through {sink}")
+        for step in fresh
+    ]
+    steps = tuple(step.model_copy(update={"reached_at": now}) if step in fresh else step for step in steps)
+    change(world, connection, incident.model_copy(update={"escalation": steps}), *entries)
+    for step in fresh:
+        world.metrics.escalations.labels(incident.severity.value, step.level).inc()
+
+
 def count(world: World, decision: Decision) -> None:
-    """Count who was told, and response times that went by."""
+    """Log who is called, or that nobody is; count response times that went by."""
     severity = decision.incident.severity.value
     for step in decision.told:
-        world.metrics.escalations.labels(severity, step.level).inc()
-        log.info("escalate.told", incident=decision.incident.id, level=step.level, sinks=step.sinks)
+        if step.sinks:
+            log.info("escalate.called", incident=decision.incident.id, level=step.level, sinks=step.sinks)
+        else:
+            log.warning("escalate.no_contact", incident=decision.incident.id, level=step.level)
     if decision.missed:
         world.metrics.responses_missed.labels(severity).inc()

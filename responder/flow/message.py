@@ -5,62 +5,30 @@ Pure. The digest covers what is shown, without the times that move by themselves
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from responder.model.action import ActionLine, ActionState, Attempt
+from responder.flow.alert_facts import common_labels, counted, label_lines, wording
+from responder.flow.buttons import Addresses, approvable, buttons
+from responder.model.action import ActionLine, ActionState
+from responder.model.escalation import no_contact
 from responder.model.evidence import Chart, Evidence
 from responder.model.finding import Cleared, Finding, Unseen
-from responder.model.incident import AlertState, IncidentStatus, TrackedAlert
-from responder.model.message import Button, Command, Line, Link, Message, Picture, Stage
+from responder.model.incident import EscalationStep, IncidentStatus
+from responder.model.links import alert_links
+from responder.model.message import Line, Link, Message, Picture, Stage
 from responder.model.report import Check, InvestigationStatus, Report
-from responder.signing import Signer
 
 REASONS = 6
 CLEARED = 8
 UNSEEN = 6
 STEPS = 5
-NAMES = 12
 CHARTS = 3
 TEXT = 400
 """Characters of one sentence."""
-SIGNED_FOR = timedelta(days=30)
-"""How long after an incident opened its buttons and pictures can be used."""
-BUTTON = "button"
-PICTURE = "picture"
-"""The purposes of signed addresses."""
-_LABELS: Mapping[Command, str] = {"acknowledge": "Acknowledge", "useful": "Useful", "not_useful": "Not useful"}
-APPROVALS = 3
-"""Buttons that approve actions."""
 
 
-@dataclass(frozen=True)
-class Addresses:
-    """Where buttons and pictures of a message lead to."""
-
-    base_url: str
-    signer: Signer
-
-    def button(self, report: Report, command: Command) -> str:
-        """The page on which somebody confirms the command."""
-        token = self.signer.sign(BUTTON, report.id, command, until=report.opened_at + SIGNED_FOR)
-        return f"{self.base_url}/say/{token}"
-
-    def approval(self, report: Report, line: ActionLine, attempt: Attempt) -> str:
-        """The page on which somebody reads what an action would do, and approves it: once, until it expires."""
-        until = attempt.expires_at
-        token = self.signer.sign(BUTTON, report.id, "approve", line.id, str(attempt.number), until=until)
-        return f"{self.base_url}/say/{token}"
-
-    def picture(self, report: Report, evidence: str) -> str:
-        """The chart of an evidence as PNG."""
-        token = self.signer.sign(PICTURE, report.id, evidence, until=report.opened_at + SIGNED_FOR)
-        return f"{self.base_url}/pictures/{token}.png"
-
-
-def compose(report: Report, *, links: Sequence[Link] = (), addresses: Addresses | None = None) -> Message:
+def compose(report: Report, *, addresses: Addresses | None = None) -> Message:
     """What every sink renders of the report; without addresses there are no buttons."""
     numbers = {evidence.id: number for number, evidence in enumerate(report.evidence, start=1)}
     best = report.findings[0] if report.findings else None
@@ -78,17 +46,20 @@ def compose(report: Report, *, links: Sequence[Link] = (), addresses: Addresses 
         resolved_at=report.resolved_at,
         acknowledged_by=_sentence(report.acknowledged_by or "somebody") if report.acknowledged_at else "",
         headline=_headline(report),
+        summary=_texts(wording(report.alerts)),
+        differences=_texts(label_lines(report.alerts)),
         cause=_cause(best),
         because=tuple(_because(report, best, numbers))[:REASONS],
         not_it=_lines(report.cleared, numbers, CLEARED),
         not_seen=_lines(report.unseen, numbers, UNSEEN),
-        next_steps=tuple(Line(text=text) for text in _next_steps(report, best)),
-        alerts=tuple(_alerts(report)),
+        next_steps=_texts(_next_steps(report, best)),
+        advice=_texts(_advice(report, best)),
+        alerts=tuple(map(_sentence, counted(report.alerts, report.alerts_truncated))),
         labels=common_labels(report.alerts),
         url=report.url,
-        links=tuple(links),
+        links=tuple(links_of(report)),
         pictures=tuple(_pictures(report, best, addresses)),
-        buttons=tuple(_buttons(report, addresses)) if addresses else (),
+        buttons=tuple(buttons(report, addresses)) if addresses else (),
         public=report.public if report.public_approved else None,
         report=report,
     )
@@ -101,32 +72,10 @@ def _headline(report: Report) -> str:
     return _sentence(f"{said}{report.headline}")
 
 
-def common_labels(alerts: Sequence[TrackedAlert]) -> Mapping[str, str]:
-    """The labels that all of the alerts have with the same value."""
-    common = set(alerts[0].labels.items()) if alerts else set()
-    for alert in alerts[1:]:
-        common &= set(alert.labels.items())
-    return dict(sorted(common))
-
-
-def _buttons(report: Report, addresses: Addresses) -> Iterable[Button]:
-    wanted: list[Command] = []
-    if report.status is not IncidentStatus.RESOLVED and report.acknowledged_at is None:
-        wanted.append("acknowledge")
-    if report.findings:
-        wanted += ["useful", "not_useful"]
-    for command in wanted:
-        yield Button(command=command, label=_LABELS[command], url=addresses.button(report, command))
-    if report.status is not IncidentStatus.RESOLVED:
-        for line, attempt in approvable(report)[:APPROVALS]:
-            url = addresses.approval(report, line, attempt)
-            yield Button(command="approve", label=f"Approve: {_sentence(line.title)}", url=url, action=line.id)
-
-
-def approvable(report: Report) -> list[tuple[ActionLine, Attempt]]:
-    """The actions that somebody may approve."""
-    found = [(line, line.attempt) for line in report.actions if line.attempt is not None and not line.hindrance]
-    return [(line, attempt) for line, attempt in found if attempt.state.waits and line.fits]
+def links_of(report: Report) -> list[Link]:
+    """Where to look: our page, and what the alerts point to."""
+    every = [("Incident", report.url), *alert_links(report.alerts)]
+    return [Link(title=_sentence(title), url=url) for title, url in every if url]
 
 
 def _offer(line: ActionLine) -> str:
@@ -160,7 +109,7 @@ def _since(report: Report) -> str:
     lasted = span(report.started_at, report.resolved_at or max(time for time in news if time))
     words = {
         IncidentStatus.FIRING: f"firing {lasted}",
-        IncidentStatus.UNKNOWN: f"not heard of lately, began {lasted} ago",
+        IncidentStatus.UNKNOWN: f"stale, began {lasted} ago",
         IncidentStatus.RESOLVED: f"resolved after {lasted}",
     }
     return ", ".join([words[report.status], *_standing(report)])
@@ -171,10 +120,20 @@ def _standing(report: Report) -> list[str]:
     standing = [f"flapped {report.flaps}×"] if report.flaps else []
     if report.acknowledged_at:
         standing.append(_sentence(f"acknowledged by {report.acknowledged_by or 'somebody'}"))
-    elif report.levels and report.status is not IncidentStatus.RESOLVED:
-        roles = {step.level: step.role for step in report.escalation}
-        standing.append(_sentence(f"escalated to {roles.get(report.levels[-1], report.levels[-1])}"))
+    elif report.status is not IncidentStatus.RESOLVED:
+        standing += map(_sentence, _escalated(report.escalation))
     return standing
+
+
+def _escalated(steps: Sequence[EscalationStep]) -> Iterable[str]:
+    """Who was called last; and the levels after that whom nothing reaches."""
+    due = [step for step in steps if step.told_at is not None]
+    called = [step for step in due if step.sinks]
+    unserved = [step.level for step in due if not step.sinks]
+    if called:
+        yield f"{'escalated to' if called[-1].reached_at else 'notifying'} {called[-1].role or called[-1].level}"
+    if unserved:
+        yield no_contact(unserved, nobody=not called)
 
 
 def span(start: datetime, end: datetime) -> str:
@@ -191,7 +150,7 @@ def span(start: datetime, end: datetime) -> str:
 def _cause(finding: Finding | None) -> str:
     if finding is None:
         return ""
-    named = f"{finding.cause.replace('-', ' ')}: {finding.subject}; {finding.confidence.value}"
+    named = f"{finding.named}: {finding.subject}; {finding.confidence.value}"
     return f"{named}. {_sentence(finding.explanation)}" if finding.explanation else named
 
 
@@ -216,36 +175,26 @@ def _checked(check: Check, numbers: Mapping[str, int]) -> Line:
 
 
 def _next_steps(report: Report, finding: Finding | None) -> list[str]:
-    """Those of the finding, then the runbook's immediate advice; nothing once it is resolved and verified."""
-    if report.status is IncidentStatus.RESOLVED and not (report.verification and report.verification.passed is False):
+    """Actions that fit the finding, then its own steps; nothing once it is resolved and verified."""
+    if _settled(report):
         return []
-    advised = [step for advice in report.advice if advice.when == "immediate" for step in advice.steps]
     offered = [f"{line.title} ({words})" for line in report.actions if (words := _offer(line))]
-    steps = [_sentence(step) for step in (*offered, *(finding.next_steps if finding else ()), *advised)]
-    return list(dict.fromkeys(step for step in steps if step))[:STEPS]
+    steps = [*offered, *(finding.next_steps if finding else ())]
+    return list(dict.fromkeys(step for step in steps if step.strip()))[:STEPS]
 
 
-def _alerts(report: Report) -> list[str]:
-    """`KubePodNotReady ×3`, most frequent first, with how many of them no longer fire."""
-    told = Counter(_name(alert) for alert in report.alerts)
-    over = Counter(_name(alert) for alert in report.alerts if alert.state is AlertState.RESOLVED)
-    shown = [_counted(name, told[name], over[name], report.status) for name, _ in told.most_common(NAMES)]
-    if len(told) > NAMES:
-        shown.append(f"{len(told) - NAMES} other names")
-    if report.alerts_truncated:
-        shown.append(f"{report.alerts_truncated} more that the sender left out")
-    return shown
+def _advice(report: Report, finding: Finding | None) -> list[str]:
+    """What the runbook advises whatever the cause is, as far as the finding does not say it too."""
+    if _settled(report):
+        return []
+    known = finding.next_steps if finding else ()
+    advised = [step for advice in report.advice if advice.when == "immediate" for step in advice.steps]
+    return list(dict.fromkeys(step for step in advised if step.strip() and step not in known))[:STEPS]
 
 
-def _counted(name: str, told: int, over: int, status: IncidentStatus) -> str:
-    times = f" ×{told}" if told > 1 else ""
-    if not over or status is IncidentStatus.RESOLVED:
-        return name + times
-    return f"{name}{times} ({f'{over} ' if over < told else ''}resolved)"
-
-
-def _name(alert: TrackedAlert) -> str:
-    return _sentence(alert.name) or "alert without a name"
+def _settled(report: Report) -> bool:
+    unfixed = report.verification is not None and report.verification.passed is False
+    return report.status is IncidentStatus.RESOLVED and not unfixed
 
 
 def _pictures(report: Report, finding: Finding | None, addresses: Addresses | None) -> list[Picture]:
@@ -269,6 +218,10 @@ def _pictures(report: Report, finding: Finding | None, addresses: Addresses | No
     ][:CHARTS]
 
 
+def _texts(texts: Iterable[str]) -> tuple[Line, ...]:
+    return tuple(Line(text=_sentence(text)) for text in texts)
+
+
 def _lines(items: Sequence[Cleared] | Sequence[Unseen], numbers: Mapping[str, int], limit: int) -> tuple[Line, ...]:
     return tuple(_line(item.text, item.evidence, numbers) for item in items[:limit])
 
@@ -285,8 +238,8 @@ def _sentence(text: str) -> str:
 
 
 def digest_of(message: Message, standing: Sequence[str] = ()) -> str:
-    """Of what is shown; pictures and times move by themselves and are left out."""
-    left_out = {"digest", "since", "started_at", "updated_at", "resolved_at", "acknowledged_by"}
+    """Of what is shown; what moves by itself is left out: pictures, times, and the values that rules write."""
+    left_out = {"digest", "since", "started_at", "updated_at", "resolved_at", "acknowledged_by", "summary"}
     shown = message.model_dump(mode="json", exclude={*left_out, "labels", "pictures", "buttons", "report"})
     shown["standing"] = list(standing)
     return hashlib.blake2b(json.dumps(shown, sort_keys=True).encode(), digest_size=16).hexdigest()

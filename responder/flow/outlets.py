@@ -10,8 +10,8 @@ import structlog
 from sqlalchemy import Connection
 
 from responder.errors import Permanent, Reason
-from responder.flow import publish
-from responder.flow.message import BUTTON, PICTURE, Addresses, approvable, compose
+from responder.flow.buttons import BUTTON, PICTURE, Addresses, approvable
+from responder.flow.message import compose
 from responder.flow.reports import Reports
 from responder.flow.sample import stages
 from responder.flow.world import World
@@ -99,7 +99,7 @@ class Outlets:
             report = await self._reports.get(incident_id)
             if report is None:
                 return None
-            messages = {incident_id: compose(report, links=publish.links_of(report), addresses=addresses)}
+            messages = {incident_id: compose(report, addresses=addresses)}
         else:
             samples = stages(self._world.clock.now(), addresses)
             messages = {str(stage): message for stage, message in samples.items()}

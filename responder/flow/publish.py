@@ -7,6 +7,7 @@ come too fast for a chat share one message there: a storm, which is delivered li
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -18,13 +19,14 @@ from responder.clients.sharing import UNANSWERED, Breaker
 from responder.errors import Permanent, Reason, Temporary
 from responder.flow import storms
 from responder.flow.announce import audience, called
+from responder.flow.escalate import reach
 from responder.flow.message import compose
 from responder.flow.reports import Reports
 from responder.flow.routing import Routing
 from responder.flow.series import DELIVERED, REFUSED, RETRIED
 from responder.flow.world import World
 from responder.model.incident import IncidentStatus, TimelineEntry, TimelineKind
-from responder.model.message import Link, Message
+from responder.model.message import Message
 from responder.model.report import InvestigationStatus, Report
 from responder.pictures import Gallery
 from responder.sinks import Medium, Sink
@@ -96,7 +98,7 @@ class Outbox:
         shown = await self._world.database.read(lambda connection: deliveries.get(connection, incident_id, name))
         if name not in audience(self._world, report.levels) or not _worth_showing(sink, report, shown):
             return None
-        message = compose(report, links=links_of(report), addresses=self._world.addresses)
+        message = compose(report, addresses=self._world.addresses)
         if message.digest == shown.digest:
             return None
         later = self._not_yet(sink, report, message, shown)
@@ -107,7 +109,8 @@ class Outbox:
         if shown.storm:
             await self._stir(shown.storm, name)
             return None
-        await self._send(sink, message, shown)
+        if await self._send(sink, message, shown):
+            await self._reached(sink, [incident_id])
         return None
 
     def _not_yet(self, sink: Sink, report: Report, message: Message, shown: Shown) -> datetime | None:
@@ -147,10 +150,23 @@ class Outbox:
         settled = storm.joined_at + SETTLED
         if not sink.edits and not shown.digest and settled > self._world.clock.now():
             return settled
-        await self._send(sink, message, shown)
+        if await self._send(sink, message, shown):
+            await self._reached(sink, [report.id for report in reports])
         return None
 
-    async def _send(self, sink: Sink, message: Message, shown: Shown) -> None:
+    async def _reached(self, sink: Sink, incident_ids: Sequence[str]) -> None:
+        """The levels of escalation that were called through the sink are reached, once it took the incidents."""
+        if not any(sink.name in names for names in self._world.settings.escalation.contacts.values()):
+            return
+
+        def reached(connection: Connection) -> None:
+            for incident_id in incident_ids:
+                reach(self._world, connection, incident_id, sink.name)
+
+        await self._world.database.write(reached)
+
+    async def _send(self, sink: Sink, message: Message, shown: Shown) -> bool:
+        """Whether the sink took it; raises what is worth another try."""
         metrics = self._world.metrics
         pace = self._paces[sink.name]
         async with pace.places:
@@ -164,7 +180,7 @@ class Outbox:
             except (Temporary, Permanent) as trouble:
                 pace.heard(trouble)
                 await self._note(sink, message, sent, trouble)
-                return
+                return False
             pace.heard(None)
         metrics.deliveries.labels(sink.name, DELIVERED).inc()
         metrics.delivery_seconds.labels(sink.name).observe(time.perf_counter() - started)
@@ -183,6 +199,7 @@ class Outbox:
             doubtful=False,
         )
         await self._remember(done, told="")
+        return True
 
     async def _note(self, sink: Sink, message: Message, shown: Shown, trouble: Temporary | Permanent) -> None:
         """Remember what went wrong, with what the sink kept meanwhile; raises what is worth another try."""
@@ -230,19 +247,6 @@ class Outbox:
                 )
 
         await self._world.database.write(keep)
-
-
-def links_of(report: Report) -> list[Link]:
-    """Where to look: our page, and what the alert itself points to."""
-    links = [Link(title="Incident", url=report.url)]
-    for alert in report.alerts[:1]:
-        if alert.generator_url.startswith(("http://", "https://")):
-            links.append(Link(title="Prometheus", url=alert.generator_url))
-        for annotation, title in (("runbook_url", "Runbook"), ("dashboard_url", "Dashboard")):
-            url = alert.annotations.get(annotation, "")
-            if url.startswith(("http://", "https://")):
-                links.append(Link(title=title, url=url))
-    return links
 
 
 def _standing(message: Message) -> str:

@@ -20,7 +20,7 @@ from responder.flow.world import World
 from responder.model.evidence import Evidence
 from responder.model.finding import Diagnosis
 from responder.model.incident import Incident, TimelineEntry, TimelineKind
-from responder.model.report import Investigation, InvestigationStatus
+from responder.model.report import Investigation, InvestigationStatus, without_cause
 from responder.model.runbook import Runbook
 from responder.store import incidents, investigations
 
@@ -159,7 +159,7 @@ class Responder:
     ) -> None:
         """Keep what was found, and demand that it is shown."""
         finished = investigation.concluded(diagnosis, self._world.clock.now())
-        said = diagnosis.findings[0].headline if diagnosis.findings else "no cause found"
+        said = diagnosis.findings[0].headline if diagnosis.findings else without_cause(diagnosis.coverage)
         self._end(connection, incident_id, finished, TimelineKind.INVESTIGATION, f"Investigated: {said}")
         if (incident := incidents.get(connection, incident_id)) is not None:
             propose(self._world, connection, incident, finished)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from responder.errors import ConfigError
-from responder.flow.message import common_labels
+from responder.flow.alert_facts import common_labels
 from responder.model.labels import meant
 from responder.model.report import Report
 from responder.model.spellings import meaning

@@ -4,12 +4,13 @@ import math
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from responder.flow.message import Addresses, compose
+from responder.flow.buttons import Addresses
+from responder.flow.message import compose
 from responder.model.communication import PublicUpdate
 from responder.model.evidence import Chart, Evidence, EvidenceStatus, Reproduction, Series, Threshold
 from responder.model.finding import Because, Cleared, Confidence, Finding, Unseen
 from responder.model.incident import AlertState, IncidentStatus, Severity, TrackedAlert
-from responder.model.message import Link, Message, Stage
+from responder.model.message import Message, Stage
 from responder.model.report import Advice, Check, Investigated, InvestigationStatus, Report, Verification
 from responder.model.subject import Subject, Target
 
@@ -20,14 +21,13 @@ _MINUTE = timedelta(minutes=1)
 
 def stages(now: datetime, addresses: Addresses, key: str = ID) -> Mapping[Stage, Message]:
     """The messages of one incident that began four minutes ago: first word, answer, end."""
-    links = [Link(title="Incident", url=f"{addresses.base_url}/incidents/{key}")]
     announced = _report(now, addresses.base_url, key)
     diagnosed = announced.model_copy(update=_answer(now))
     resolved = diagnosed.model_copy(update=_end(announced.alerts[0], now))
     states = {"announced": "investigating", "diagnosed": "identified", "resolved": "resolved"}
     reports: Mapping[Stage, Report] = {"announced": announced, "diagnosed": diagnosed, "resolved": resolved}
     return {
-        stage: compose(report, links=links, addresses=addresses).model_copy(
+        stage: compose(report, addresses=addresses).model_copy(
             update={
                 "public": PublicUpdate.model_validate(
                     {

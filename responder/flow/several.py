@@ -14,7 +14,7 @@ from typing import TypeVar
 from responder.flow.target import TARGETS_AT_MOST, Aim
 from responder.model.alert import Alert, AlertStatus
 from responder.model.evidence import Evidence
-from responder.model.finding import Cleared, Confidence, Diagnosis, Finding, Unseen
+from responder.model.finding import Cleared, Confidence, Coverage, Diagnosis, Finding, Unseen
 from responder.model.incident import AlertState, TrackedAlert
 from responder.model.report import Aimed
 from responder.model.runbook import Step
@@ -173,6 +173,11 @@ def together(parts: Sequence[Diagnosis], aimed: Sequence[Aimed], aims: Sequence[
         cleared=_said([part.cleared for part in renamed], targets),
         unseen=(*_said([part.unseen for part in renamed], targets), *_not_investigated(left_out)),
         remarks=tuple(dict.fromkeys(remark for part in renamed for remark in part.remarks)),
+        coverage=Coverage(
+            asked=sum(part.coverage.asked for part in parts),
+            failed=sum(part.coverage.failed for part in parts),
+            why=max(parts, key=lambda part: part.coverage.failed).coverage.why,
+        ),
     )
 
 

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from responder.flow.message import common_labels, digest_of, span
+from responder.flow.alert_facts import common_labels
+from responder.flow.message import digest_of, span
 from responder.model.finding import Finding
 from responder.model.incident import AlertState, IncidentStatus
 from responder.model.message import Line, Link, Member, Message, Stage
@@ -74,7 +75,7 @@ def _common(reports: Sequence[ReportSummary], causes: Counter[str]) -> Finding |
 
 
 def _cause(finding: Finding) -> str:
-    return f"{finding.cause.replace('-', ' ')}: {finding.subject}"
+    return f"{finding.named}: {finding.subject}"
 
 
 def _counted(causes: Counter[str], total: int) -> Iterable[Line]:

@@ -9,7 +9,7 @@ from responder.actions import Action
 from responder.clients import Alertmanager, Clients, Http, of_cluster
 from responder.clock import Clock
 from responder.detectors import Detectors
-from responder.flow.message import Addresses
+from responder.flow.buttons import Addresses
 from responder.metrics import Metrics
 from responder.model.runbook import Runbook
 from responder.plugins import Catalog

@@ -1,6 +1,6 @@
 """Who is told when nobody answers (`apiVersion: responder/v1`, `kind: EscalationPolicy`)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -93,6 +93,12 @@ class EscalationPolicy(Record):
                 raise ValueError(f"the chain of {severity} names {twice!r} twice")
         return self
 
+    def unserved(self, contacts: Mapping[str, Sequence[str]]) -> str:
+        """Which levels no sink reaches, in words; empty where each has one."""
+        named = dict.fromkeys(step.level for urgency in self.severities.values() for step in urgency.chain)
+        missing = [level for level in sorted(named) if not contacts.get(level)]
+        return no_contact(missing, nobody=len(missing) == len(named)) if missing else ""
+
     def due(self, step: ChainStep, since: datetime) -> datetime:
         """When the step is due for an incident that waits since then."""
         if step.after is not None:
@@ -113,3 +119,8 @@ class EscalationPolicy(Record):
             works = WEEKDAYS[found.weekday()] in self.work_days and found not in self.holidays
             return works and found > today
         return WEEKDAYS[found.weekday()] == day
+
+
+def no_contact(levels: Sequence[str], *, nobody: bool) -> str:
+    """`nobody is notified: no contact for level_1, level_2`; without the beginning where other levels have one."""
+    return f"{'nobody is notified: ' if nobody else ''}no contact for {', '.join(levels)}"

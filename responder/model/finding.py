@@ -47,10 +47,12 @@ class Finding(Record):
     """A probable cause, the object where the failure starts, and why we think so.
 
     `suffering` are objects that fail because of it; `since` is when it began, where known. `container` is the one
-    that it is about, and `owner` the workload that a pod belongs to, as far as they were seen.
+    that it is about, and `owner` the workload that a pod belongs to, as far as they were seen. `title` is the
+    cause's in the catalogue.
     """
 
     cause: str
+    title: str = ""
     subject: Subject
     confidence: Confidence
     headline: str
@@ -63,6 +65,11 @@ class Finding(Record):
     container: str = ""
     owner: Subject | None = None
     detector: str = ""
+
+    @property
+    def named(self) -> str:
+        """The cause as people read it."""
+        return self.title or self.cause.replace("-", " ")
 
 
 class Cleared(Record):
@@ -79,6 +86,19 @@ class Unseen(Record):
     evidence: tuple[str, ...] = ()
 
 
+class Coverage(Record):
+    """How many questions were asked, how many of them were not answered, and why most of these were not."""
+
+    asked: int = 0
+    failed: int = 0
+    why: str = ""
+
+    @property
+    def blind(self) -> bool:
+        """Whether no question at all was answered."""
+        return 0 < self.asked == self.failed
+
+
 class Diagnosis(Record):
     """Findings, best first, with what was cleared, what could not be seen, and rules that failed.
 
@@ -90,3 +110,4 @@ class Diagnosis(Record):
     cleared: tuple[Cleared, ...] = ()
     unseen: tuple[Unseen, ...] = ()
     remarks: tuple[str, ...] = ()
+    coverage: Coverage = Coverage()

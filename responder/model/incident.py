@@ -98,9 +98,10 @@ class TimelineEntry(Record):
 
 
 class EscalationStep(Record):
-    """One level of an incident's escalation: when it is due, and once it was told, when and through which sinks.
+    """One level of an incident's escalation: when it is due, and once it is called, when and through which sinks.
 
-    `by` is who asked for it before it was due.
+    `by` is who asked for it before it was due. `reached_at` is when the first of its sinks took the incident: until
+    then nobody of the level knows.
     """
 
     level: str
@@ -108,6 +109,7 @@ class EscalationStep(Record):
     contact: str = ""
     due_at: AwareDatetime
     told_at: AwareDatetime | None = None
+    reached_at: AwareDatetime | None = None
     sinks: tuple[str, ...] = ()
     by: str = ""
 

@@ -72,6 +72,8 @@ class Member(Record):
 class Message(Record):
     """What every sink renders. `cause` is empty as long as there is no finding.
 
+    `summary` is what the authors of the rules wrote, `differences` the labels that tell the alerts apart, and those$
+    they share. `next_steps` fit the finding; `advice` is the runbook's, whatever the cause is.
     `stage` tells a first word from an answer. `key` is the same for all messages of an incident; `digest`
     changes exactly when there is something new to show. `labels` are those that all of its alerts have.
     A message about a storm has `members` and no `report`: chats get it in place of one message for each.
@@ -90,11 +92,14 @@ class Message(Record):
     resolved_at: AwareDatetime | None = None
     acknowledged_by: str = ""
     headline: str
+    summary: tuple[Line, ...] = ()
+    differences: tuple[Line, ...] = ()
     cause: str = ""
     because: tuple[Line, ...] = ()
     not_it: tuple[Line, ...] = ()
     not_seen: tuple[Line, ...] = ()
     next_steps: tuple[Line, ...] = ()
+    advice: tuple[Line, ...] = ()
     alerts: tuple[str, ...] = ()
     labels: Mapping[str, str] = Field(default_factory=dict)
     url: str

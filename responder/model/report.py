@@ -10,8 +10,9 @@ from pydantic import AwareDatetime, Field
 from responder.model.action import ActionLine
 from responder.model.communication import PublicUpdate, StatusDraft
 from responder.model.evidence import Evidence
-from responder.model.finding import Cleared, Diagnosis, Finding, Unseen
+from responder.model.finding import Cleared, Coverage, Diagnosis, Finding, Unseen
 from responder.model.incident import (
+    AlertState,
     EscalationStep,
     Incident,
     IncidentStatus,
@@ -23,6 +24,9 @@ from responder.model.procedure import ProcedureLine
 from responder.model.record import Record
 from responder.model.runbook import Runbook
 from responder.model.subject import Subject, Target
+
+WHY = 200
+"""Characters of the reason in a headline."""
 
 
 class InvestigationStatus(StrEnum):
@@ -55,6 +59,7 @@ class Investigation(Record):
     cleared: tuple[Cleared, ...] = ()
     unseen: tuple[Unseen, ...] = ()
     remarks: tuple[str, ...] = ()
+    coverage: Coverage = Coverage()
 
     def with_diagnosis(self, diagnosis: Diagnosis) -> "Investigation":
         """The same, with this diagnosis; it may still go on."""
@@ -201,11 +206,43 @@ def headline(title: str, investigation: Investigation) -> str:
         return investigation.findings[0].headline
     match investigation.status:
         case InvestigationStatus.FINISHED:
-            return f"{title}: no cause found"
+            return f"{title}: {without_cause(investigation.coverage)}"
         case InvestigationStatus.FAILED:
             return f"{title}: the investigation failed"
         case _:
             return f"{title}: looking into it"
+
+
+def without_cause(coverage: Coverage) -> str:
+    """`could not investigate: 7 of 7 checks failed (…)`: what an investigation without a finding came to."""
+    if not coverage.failed:
+        return "no cause found"
+    said = "could not investigate" if coverage.blind else "no cause found"
+    joint = ": " if coverage.blind else ", but "
+    why = f" ({coverage.why[:WHY].rstrip()})" if coverage.why else ""
+    return f"{said}{joint}{coverage.failed} of {coverage.asked} checks failed{why}"
+
+
+def about(incident: Incident, alerts: Sequence[TrackedAlert]) -> tuple[str, Subject]:
+    """Title and subject; where the alerts name several things of the subject's kind, not one of them alone."""
+    subject = incident.subject
+    firing = [alert for alert in alerts if alert.state is not AlertState.RESOLVED] or alerts
+    spelt = [name for alert in firing for name, value in alert.labels.items() if value == subject.name]
+    if not spelt or all(any(alert.labels.get(name) == subject.name for name in spelt) for alert in firing):
+        return incident.title, subject
+    label = next((name for name in spelt if subject.kind.lower() in name), spelt[0])
+    things = {alert.labels[label] for alert in firing if label in alert.labels}
+    what = incident.title.removesuffix(f" on {subject}")
+    several = f"{len(things)} {plural(subject.kind.lower())}" if len(things) > 1 else f"{subject} and others"
+    place = Subject(kind="Namespace", name=subject.namespace, namespace=subject.namespace)
+    return f"{what} on {several}", place if subject.namespace else Subject(kind="Unknown", name="")
+
+
+def plural(noun: str) -> str:
+    """`pods`, `ingresses`, `networkpolicies`."""
+    if noun.endswith("y"):
+        return f"{noun[:-1]}ies"
+    return f"{noun}es" if noun.endswith("s") else f"{noun}s"
 
 
 def full(
@@ -262,14 +299,15 @@ def summary(
 
 
 def _shared(incident: Incident, investigation: Investigation, alerts: Sequence[TrackedAlert]) -> dict[str, Any]:
+    title, subject = about(incident, alerts)
     return {
         "id": incident.id,
         "status": incident.status,
         "severity": incident.severity,
         "runbook": incident.runbook,
-        "title": incident.title,
-        "headline": headline(incident.title, investigation),
-        "subject": incident.subject,
+        "title": title,
+        "headline": headline(title, investigation),
+        "subject": subject,
         "opened_at": incident.opened_at,
         "started_at": incident.started_at,
         "onset_at": incident.onset_at,

@@ -6,7 +6,8 @@ from typing import Any
 
 from responder.model.message import Message
 from responder.sinks._paging import addresses, headline
-from responder.sinks._text import clean, first_line, parts, web_address
+from responder.model.links import web_address
+from responder.sinks._text import clean, first_line, parts
 
 Node = dict[str, Any]
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from responder.model.incident import IncidentStatus, Severity
 from responder.model.message import Button, Line, Link, Member, Message
 from responder.sinks import Block
-from responder.sinks._text import Part, clean, cut, first_line, parts, web_address
+from responder.model.links import web_address
+from responder.sinks._text import Part, clean, cut, first_line, parts
 
 RESENT = "re-sent: an earlier try may have arrived too"
 """Says so where nobody can tell whether an earlier try got through."""
@@ -98,11 +99,14 @@ def sized(message: Message, size: Size) -> Message:
             "place": cut(text(message.place), 120),
             "since": cut(text(message.since), 120),
             "headline": text(message.headline) or NO_HEADLINE,
+            "summary": lines(message.summary),
+            "differences": lines(message.differences),
             "cause": text(message.cause),
             "because": lines(message.because),
             "not_it": lines(message.not_it),
             "not_seen": lines(message.not_seen),
             "next_steps": lines(message.next_steps),
+            "advice": lines(message.advice),
             "alerts": (*alerts[: size.lines], *more_alerts),
             "members": tuple(map(member, message.members[: size.lines])),
             "more_members": message.more_members + left_out,

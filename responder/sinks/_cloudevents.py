@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from responder.model.message import Message
-from responder.sinks._text import web_address
+from responder.model.links import web_address
 
 Mode = Literal["binary", "structured"]
 STRUCTURED = "application/cloudevents+json"

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import SecretStr
 
 from responder.errors import Permanent, Reason
-from responder.sinks._text import web_address
+from responder.model.links import web_address
 
 LARGEST = 64 * 1024
 SHORTEST = 6

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from html import escape
 
 from responder.model.message import Link, Message
-from responder.sinks._text import clean, cut, first_line, parts, web_address
+from responder.model.links import web_address
+from responder.sinks._text import clean, cut, first_line, parts
 
 LONGEST_LINE = 800
 """Of one line, escaped."""
 LONGEST_TITLE = 60
-LINKS = 4
+LINKS = 10
 BREAK = "<br>"
 
 

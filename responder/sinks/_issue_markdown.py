@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 
 from responder.model.message import Message
 from responder.sinks._paging import addresses, headline
-from responder.sinks._text import clean, first_line, parts, web_address
+from responder.model.links import web_address
+from responder.sinks._text import clean, first_line, parts
 
 GAP = "\u200b"
 _REFERENCE = re.compile(r"([@#!~%$^&\[])(?=\S)")

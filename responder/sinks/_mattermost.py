@@ -51,7 +51,7 @@ def _without_details(message: Message) -> Message:
 
 
 def _details(message: Message) -> Message:
-    elsewhere = ("because", "next_steps", "alerts", "members")
+    elsewhere = ("summary", "differences", "because", "next_steps", "advice", "alerts", "members")
     only = message.model_copy(update={**dict.fromkeys(elsewhere, ()), "cause": "", "more_members": 0})
     return fitted(only, lambda tried: len("\n\n".join(paragraphs(tried, _MARKUP))) <= LONGEST)
 

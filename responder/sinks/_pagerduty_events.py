@@ -7,15 +7,14 @@ from urllib.parse import urlsplit
 from responder.model.labels import meant
 from responder.model.message import Message
 from responder.sinks._paging import addresses, headline, lines
-from responder.sinks._text import clean, cut, first_line, parts, utf8, web_address
+from responder.model.links import web_address
+from responder.sinks._text import clean, cut, first_line, parts, utf8
 
 LONGEST_SUMMARY = 1024
 LONGEST_KEY = 255
 LARGEST = 512_000
 """Bytes of a request, the routing key included, for which ROOM is left."""
 ROOM = 256
-LONGEST_LABEL = 1024
-LABELS = 64
 
 
 def trigger(message: Message, dedup_key: str, severity: str) -> dict[str, Any]:
@@ -58,13 +57,9 @@ def change(message: Message) -> dict[str, Any]:
 
 
 def details(message: Message) -> dict[str, str]:
-    """The parts of the finding and the labels, as PagerDuty shows them: a table of texts."""
+    """The parts of the message, as PagerDuty shows them: a table of texts."""
     found = {"State": first_line(message)}
     found |= {part.title: lines(part.lines, numbered=part.numbered) for part in parts(message)}
-    labels = list(message.labels.items())[:LABELS]
-    found["Labels"] = "\n".join(
-        f"{cut(clean(name), LONGEST_LABEL)}: {cut(clean(value), LONGEST_LABEL)}" for name, value in labels
-    )
     return {name: text for name, text in found.items() if text}
 
 

@@ -13,7 +13,8 @@ from typing import Literal, cast, get_args
 from responder.model.incident import IncidentStatus
 from responder.model.message import Message
 from responder.sinks import Block
-from responder.sinks._text import clean, parts, web_address
+from responder.model.links import web_address
+from responder.sinks._text import clean, parts
 
 State = Literal["none", "opening", "triggered", "acknowledged", "resolving", "resolved"]
 """`opening` and `resolving`: this was sent, and nobody heard yet whether it arrived."""

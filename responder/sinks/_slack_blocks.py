@@ -12,7 +12,8 @@ from responder.model.message import Message
 from responder.model.report import Report
 from responder.sinks import Block, Preview
 from responder.sinks._chat import RESENT, addresses, fitted, title, turn
-from responder.sinks._text import clean, cut, parts, web_address
+from responder.model.links import web_address
+from responder.sinks._text import clean, cut, parts
 
 HEADER = 150
 SECTION = 3000
@@ -22,8 +23,8 @@ BUTTON = 75
 MOST = 10_000
 """Characters of all blocks as JSON: Slack refuses at a length that it does not publish, seen from about 11,300."""
 EVIDENCE = 12
-_IN_ROOT = ("Cause", "Because", "Next", "Incidents")
-_IN_DETAILS = ("Not it", "Not seen")
+_IN_ROOT = ("Summary", "Labels", "Cause", "Because", "Next", "Runbook advice", "Incidents")
+_IN_DETAILS = ("Ruled out", "Not seen")
 
 
 @dataclass(frozen=True)

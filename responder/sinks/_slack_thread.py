@@ -11,7 +11,8 @@ from responder.errors import Permanent, Reason, Temporary
 from responder.sinks._http import send
 from responder.sinks._slack_api import Refused, SlackApi
 from responder.sinks._slack_blocks import Rendered, escape
-from responder.sinks._text import clean, cut, web_address
+from responder.model.links import web_address
+from responder.sinks._text import clean, cut
 
 EVENT = "responder_incident"
 PAGES = 3

@@ -13,7 +13,8 @@ from responder.model.incident import IncidentStatus, Severity
 from responder.model.message import Message
 from responder.sinks import Block, Preview
 from responder.sinks._chat import RESENT, fitted, named, title
-from responder.sinks._text import clean, parts, web_address
+from responder.model.links import web_address
+from responder.sinks._text import clean, parts
 
 MOST = 24 * 1024
 """Bytes of the whole request. Teams takes about 28 KB, and says nothing when it is more: the card does not appear."""

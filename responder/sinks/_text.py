@@ -4,7 +4,6 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from responder.model.message import Line, Message
 
@@ -17,7 +16,8 @@ _STEERING = frozenset(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 
 
 @dataclass(frozen=True)
 class Part:
-    """One part of a message: `Cause`, `Because`, `Not it`, `Not seen`, `Next`, `Alerts`, `Incidents`.
+    """One part of a message: `Summary`, `Labels`, `Cause`, `Because`, `Ruled out`, `Not seen`, `Next`,
+    `Runbook advice`, `Incidents`, `Alerts`.
 
     `numbered` lines are steps in their order.
     """
@@ -30,11 +30,14 @@ class Part:
 def parts(message: Message) -> list[Part]:
     """The parts that have something to say, in the order that is the same everywhere. Lines are clean, not escaped."""
     found = [
+        Part("Summary", _lines(message.summary)),
+        Part("Labels", _lines(message.differences)),
         Part("Cause", (message.cause,) if message.cause else ()),
         Part("Because", _lines(message.because)),
-        Part("Not it", _lines(message.not_it)),
+        Part("Ruled out", _lines(message.not_it)),
         Part("Not seen", _lines(message.not_seen)),
         Part("Next", _lines(message.next_steps), numbered=True),
+        Part("Runbook advice", _lines(message.advice)),
         Part("Incidents", _members(message)),
         Part("Alerts", (", ".join(message.alerts),) if message.alerts else ()),
     ]
@@ -81,18 +84,6 @@ def utf16(text: str) -> int:
 def utf8(text: str) -> int:
     """The length in bytes of UTF-8."""
     return len(text.encode("utf-8", "surrogatepass"))
-
-
-def web_address(url: str) -> str:
-    """The address if it is http or https with a host and nothing that could end a link early, else nothing."""
-    if any(character.isspace() or not character.isprintable() or character in "<>\"'`|\\" for character in url):
-        return ""
-    try:
-        found = urlsplit(url)
-        reachable = found.hostname and found.port != 0
-    except ValueError:
-        return ""
-    return url if found.scheme in ("http", "https") and reachable else ""
 
 
 def _fit(character: str) -> bool:

@@ -18,7 +18,8 @@ from responder.sinks import Medium, Preview, Sink
 from responder.sinks import _credentials as credentials
 from responder.sinks._http import Address, send
 from responder.sinks._paging import addresses, blocks, headline, text
-from responder.sinks._text import clean, cut, first_line, web_address
+from responder.model.links import web_address
+from responder.sinks._text import clean, cut, first_line
 
 NAME = "ResponderFinding"
 MARK = "responder_incident"

@@ -22,7 +22,8 @@ from responder.sinks import Block, Medium, Preview, Sink
 from responder.sinks import _credentials as credentials
 from responder.sinks._chat import RESENT, Markup, addresses, fitted, outline, paragraphs, title
 from responder.sinks._http import send
-from responder.sinks._text import clean, cut, utf8, web_address
+from responder.model.links import web_address
+from responder.sinks._text import clean, cut, utf8
 
 MOST = 30_000
 """Bytes of the request; Google takes 32,000 of text and cards."""

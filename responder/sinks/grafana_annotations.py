@@ -19,7 +19,8 @@ from responder.sinks import Block, Medium, Preview, Sink
 from responder.sinks import _credentials as credentials
 from responder.sinks._html import BREAK, short_html
 from responder.sinks._http import Answer, send
-from responder.sinks._text import clean, web_address
+from responder.model.links import web_address
+from responder.sinks._text import clean
 
 LONGEST_TEXT = 4000
 LONGEST_TAG = 100

@@ -15,7 +15,8 @@ from responder.sinks import _credentials as credentials
 from responder.sinks._http import Address, send
 from responder.sinks._issue_markdown import finding
 from responder.sinks._paging import Standing, blocks, headline, text, wanted, words
-from responder.sinks._text import clean, cut, first_line, web_address
+from responder.model.links import web_address
+from responder.sinks._text import clean, cut, first_line
 
 LONGEST_TITLE = 255
 LONGEST_DESCRIPTION = 16_000

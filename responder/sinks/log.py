@@ -57,15 +57,18 @@ def write(out: TextIO, message: Message) -> None:
 
 
 def render(message: Message) -> list[str]:
-    """The lines of the block: verdict, why, what it is not, what could not be seen, next steps, alerts."""
+    """The lines of the block: verdict, the rule's words, why, what it is not, what could not be seen, next steps, alerts."""
     left = f"{message.severity.value} · {message.since} · {message.place}"
     right = f"incident {message.key}"
     lines = [f"{left}{' ' * max(2, WIDTH - len(left) - len(right))}{right}", message.headline]
+    lines += _part("Summary", map(_with_references, message.summary))
+    lines += _part("Labels", map(_with_references, message.differences))
     lines += _part("Cause", [message.cause] if message.cause else [])
     lines += _part("Because", map(_with_references, message.because))
-    lines += _part("Not it", _joined(message.not_it))
+    lines += _part("Ruled out", _joined(message.not_it))
     lines += _part("Not seen", map(_with_references, message.not_seen))
     lines += _part("Next", (f"{number}. {step.text}" for number, step in enumerate(message.next_steps, start=1)))
+    lines += _part("Advice", map(_with_references, message.advice))
     lines += _part("Alerts", [", ".join(message.alerts)] if message.alerts else [])
     lines += _part("See", (f"{link.title}: {link.url}" for link in message.links if len(link.url) <= LONGEST_LINK))
     return [printable(line) for line in lines]

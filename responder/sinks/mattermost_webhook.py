@@ -17,7 +17,7 @@ from responder.sinks import _credentials as credentials
 from responder.sinks._chat import colour
 from responder.sinks._http import send
 from responder.sinks._mattermost import escape, preview, whole
-from responder.sinks._text import web_address
+from responder.model.links import web_address
 
 
 class MattermostWebhook(Sink):

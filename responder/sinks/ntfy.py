@@ -20,7 +20,8 @@ from responder.sinks import Block, Medium, Preview, Sink
 from responder.sinks import _credentials as credentials
 from responder.sinks._chat import Markup, fitted, named, paragraphs, title
 from responder.sinks._http import Address, send
-from responder.sinks._text import cut, parts, utf8, web_address
+from responder.model.links import web_address
+from responder.sinks._text import cut, parts, utf8
 
 LONGEST = 4096
 """Bytes of the message; what is longer becomes an attachment."""

@@ -18,7 +18,7 @@ from responder.sinks import Medium
 from responder.sinks import _credentials as credentials
 from responder.sinks._http import Answer, judge, send
 from responder.sinks._public import PublicReceipt, PublicSink, fingerprint, public_key, public_words, read
-from responder.sinks._text import web_address
+from responder.model.links import web_address
 
 ID = r"[A-Za-z0-9_-]{1,64}"
 SLOW_DOWN = 420

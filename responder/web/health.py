@@ -34,7 +34,7 @@ class Sources:
     async def ready(self) -> Sequence[Source]:
         """What is known now; never waits for the outside."""
         self._ask_again()
-        return [*await self._store(), self._rules(), *self._known.values()]
+        return [*await self._store(), self._rules(), self._escalation(), *self._known.values()]
 
     async def close(self) -> None:
         """Stop asking."""
@@ -82,6 +82,12 @@ class Sources:
                 "runbooks", False, f"the newest set has {count} problem{'s' * (count > 1)}, the old one is used"
             )
         return Source("runbooks", True, str(len(rules.current.runbooks)))
+
+    def _escalation(self) -> Source:
+        escalation = self._world.settings.escalation
+        policy = self._world.rules.current.escalations.get(escalation.policy)
+        unserved = policy.unserved(escalation.contacts) if policy else f"there is no policy {escalation.policy!r}"
+        return Source("escalation", not unserved, unserved)
 
 
 def _asks(world: World) -> Iterator[tuple[str, Ask]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from responder.charts import Mark
+from responder.flow.alert_facts import label_lines, wording
 from responder.model.evidence import Evidence, EvidenceStatus, Reproduction
 from responder.model.finding import Cause, Finding
 from responder.model.incident import (
@@ -16,10 +17,11 @@ from responder.model.incident import (
     TimelineKind,
     TrackedAlert,
 )
+from responder.model.links import alert_links
 from responder.model.report import Investigated, InvestigationStatus, Report, ReportSummary, Verification
 from responder.model.runbook import Runbook
 from responder.web.blocks import Block
-from responder.web.formats import day, web_link, words
+from responder.web.formats import day, words
 from responder.web.shapes import blocks
 
 MOST_ALERTS = 100
@@ -116,6 +118,9 @@ class Page:
     more_names: int
     alerts: Sequence[Told]
     more_alerts: int
+    summary: Sequence[str] = ()
+    differences: Sequence[str] = ()
+    links: Sequence[tuple[str, str]] = ()
 
 
 def rows(summaries: Iterable[ReportSummary], now: datetime) -> Sequence[Row]:
@@ -136,7 +141,7 @@ def place(incident: ReportSummary | Report) -> str:
     """`namespace/kind/name`, as far as it is known."""
     cluster = incident.target.cluster if isinstance(incident, Report) else ""
     subject = incident.subject
-    thing = str(subject) if subject.name else ""
+    thing = str(subject) if subject.name and subject.kind != "Namespace" else ""
     return " / ".join(part for part in (cluster, subject.namespace, thing) if part) or "subject unknown"
 
 
@@ -166,8 +171,11 @@ def page(report: Report, runbook: Runbook | None, catalogue: Mapping[str, Cause]
         answered=sum(item.status != "waiting" for item in seen),
         names=counted[:MOST_NAMES],
         more_names=max(0, len(counted) - MOST_NAMES),
-        alerts=[Told(alert, _links(alert)) for alert in report.alerts[:MOST_ALERTS]],
+        alerts=[Told(alert, alert_links([alert])) for alert in report.alerts[:MOST_ALERTS]],
         more_alerts=max(0, len(report.alerts) - MOST_ALERTS),
+        summary=wording(report.alerts),
+        differences=label_lines(report.alerts),
+        links=alert_links(report.alerts),
     )
 
 
@@ -252,16 +260,6 @@ def _days(entries: Sequence[TimelineEntry]) -> Sequence[Day]:
     for entry in entries:
         days.setdefault(day(entry.at), []).append(entry)
     return [Day(name, found) for name, found in days.items()]
-
-
-def _links(alert: TrackedAlert) -> Sequence[tuple[str, str]]:
-    """Where the sender says there is more; only addresses that a browser may follow."""
-    given = [("Expression", alert.generator_url)]
-    given += [
-        (title, alert.annotations.get(name, ""))
-        for name, title in (("runbook_url", "Runbook"), ("dashboard_url", "Dashboard"))
-    ]
-    return [(title, url) for title, url in given if web_link(url)]
 
 
 def burning(found: Sequence[Row]) -> Mapping[str, int]:

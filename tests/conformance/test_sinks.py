@@ -11,7 +11,8 @@ import pytest
 
 from responder import plugins, sinks
 from responder.errors import Permanent, Reason, Temporary, Trouble
-from responder.flow.message import Addresses, compose
+from responder.flow.buttons import Addresses
+from responder.flow.message import compose
 from responder.flow.sample import stages
 from responder.model.communication import PublicUpdate
 from responder.model.finding import Because, Cleared, Unseen

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from responder.flow.message import BUTTON, NAMES, TEXT, Addresses, compose, span
+from responder.flow.alert_facts import NAMES
+from responder.flow.buttons import BUTTON, Addresses
+from responder.flow.message import TEXT, compose, span
 from responder.model.action import ActionLine, ActionState, Attempt
 from responder.model.evidence import EvidenceStatus
 from responder.model.incident import AlertState, IncidentStatus

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from responder.errors import Permanent, Reason
-from responder.flow.message import Addresses
+from responder.flow.buttons import Addresses
 from responder.flow.sample import stages
 from responder.model.incident import Severity
 from responder.model.message import Line, Link, Message

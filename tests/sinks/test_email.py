@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from responder.errors import Permanent, Reason, Temporary, Trouble
-from responder.flow.message import Addresses, compose
+from responder.flow.buttons import Addresses
+from responder.flow.message import compose
 from responder.flow.sample import stages
 from responder.model.message import Message, Picture
 from responder.signing import Signer

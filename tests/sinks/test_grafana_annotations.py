@@ -12,7 +12,8 @@ import pytest
 from pydantic import ValidationError
 
 from responder.errors import Permanent, Reason, Temporary
-from responder.flow.message import Addresses, compose
+from responder.flow.buttons import Addresses
+from responder.flow.message import compose
 from responder.flow.sample import stages
 from responder.model.message import Link, Message
 from responder.signing import Signer

@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 from pydantic import ValidationError
 
-from responder.flow.message import Addresses
+from responder.flow.buttons import Addresses
 from responder.flow.sample import stages
 from responder.model.message import Line
 from responder.signing import Signer

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from responder.errors import Permanent, Reason, Temporary, Trouble
-from responder.flow.message import Addresses
+from responder.flow.buttons import Addresses
 from responder.flow.sample import stages
 from responder.model.incident import Severity
 from responder.model.message import Line

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from responder import plugins, sinks
 from responder.errors import ConfigError, Permanent, Reason, Temporary
-from responder.flow.message import Addresses, compose
+from responder.flow.buttons import Addresses
+from responder.flow.message import compose
 from responder.model.incident import IncidentStatus, Severity
 from responder.model.message import Message
 from responder.signing import Signer

@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 
 from responder.errors import Permanent, Reason, Temporary, Trouble
-from responder.flow.message import Addresses
+from responder.flow.buttons import Addresses
 from responder.flow.sample import stages
 from responder.signing import Signer
 from tests.fakes.sinks.slack_webhook import Fake

@@ -7,7 +7,8 @@ import aiohttp
 import pytest
 
 from responder.errors import Permanent, Reason, Temporary, Trouble
-from responder.flow.message import Addresses, compose
+from responder.flow.buttons import Addresses
+from responder.flow.message import compose
 from responder.flow.sample import stages
 from responder.model.message import Line
 from responder.signing import Signer

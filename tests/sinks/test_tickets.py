@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from responder.errors import Temporary
-from responder.flow.message import Addresses, compose
+from responder.flow.buttons import Addresses
+from responder.flow.message import compose
 from responder.model.incident import IncidentStatus, Severity
 from responder.model.message import Message
 from responder.signing import Signer

@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from responder.flow.message import BUTTON, PICTURE
+from responder.flow.buttons import BUTTON, PICTURE
 from responder.signing import Signer
 from tests.makers import NOW
 from tests.service import Running, Starter, alert

@@ -7,7 +7,10 @@ from markdown_it import MarkdownIt
 
 from tests import fakes
 
-TITLES = {"Cause", "Because", "Not it", "Not seen", "Next", "Alerts", "Incidents"}
+TITLES = {
+    *("Summary", "Labels", "Cause", "Because", "Ruled out", "Not seen", "Next", "Runbook advice"),
+    *("Alerts", "Incidents"),
+}
 STRUCTURE = {
     *("paragraph", "heading", "bullet_list", "ordered_list", "list_item", "inline", "text", "strong", "link"),
     *("softbreak", "image"),
