@@ -293,20 +293,25 @@ def _alike(summary: str) -> str:
 
 def _unseen(evidence: Iterable[Evidence]) -> Iterator[Unseen]:
     """What could not be seen, in plain words, with what to do about it; questions that failed alike are one line."""
-    alike: dict[str, list[Evidence]] = defaultdict(list)
+    evidence = list(evidence)
+    alike: dict[tuple[str, Reason | None], list[Evidence]] = defaultdict(list)
+    reasons = {_alike(item.summary): item.reason for item in evidence if item.reason is not Reason.BREAKER_OPEN}
     parts: list[Unseen] = []
     for item in evidence:
         if not item.answered and item.status is not EvidenceStatus.SKIPPED and not _idle(item):
-            alike[_alike(item.summary)].append(item)
+            # a server that is not asked for a while is down for the reason that was heard of it before
+            waits = item.reason is Reason.BREAKER_OPEN
+            reason = reasons.get(_alike(item.summary), item.reason) if waits else item.reason
+            alike[_alike(item.summary), reason].append(item)
         for gap in item.gaps:
             text = f"{gap.what}: {gap.message or gap.reason.value.replace('_', ' ')}"
             parts.append(Unseen(text=_with_advice(text, gap.reason), evidence=(item.id,)))
         if item.truncated:
             parts.append(Unseen(text=f"{_asked(item)}: {item.truncated}", evidence=(item.id,)))
-    for items in alike.values():
+    for (_, reason), items in alike.items():
         what = ", ".join(map(_asked, items[:QUESTIONS]))
         more = f" and {len(items) - QUESTIONS} more" if len(items) > QUESTIONS else ""
-        text = _with_advice(f"{what}{more}: {items[0].summary}", items[0].reason)
+        text = _with_advice(f"{what}{more}: {items[0].summary}", reason)
         yield Unseen(text=text, evidence=tuple(item.id for item in items))
     yield from parts
 

@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from responder.model.links import web_address
 from responder.model.message import Message
 from responder.sinks._paging import addresses, headline
-from responder.model.links import web_address
 from responder.sinks._text import clean, first_line, parts
 
 Node = dict[str, Any]

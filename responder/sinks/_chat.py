@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from responder.model.incident import IncidentStatus, Severity
+from responder.model.links import web_address
 from responder.model.message import Button, Line, Link, Member, Message
 from responder.sinks import Block
-from responder.model.links import web_address
 from responder.sinks._text import Part, clean, cut, first_line, parts
 
 RESENT = "re-sent: an earlier try may have arrived too"

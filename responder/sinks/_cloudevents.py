@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Literal
 
-from responder.model.message import Message
 from responder.model.links import web_address
+from responder.model.message import Message
 
 Mode = Literal["binary", "structured"]
 STRUCTURED = "application/cloudevents+json"

@@ -14,9 +14,9 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined, Template
 
 from responder.model.incident import IncidentStatus, Severity
+from responder.model.links import web_address
 from responder.model.message import Button, Message
 from responder.sinks._html import links
-from responder.model.links import web_address
 from responder.sinks._text import clean, cut, first_line, parts
 
 LONGEST_SUBJECT = 200

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from html import escape
 
-from responder.model.message import Link, Message
 from responder.model.links import web_address
+from responder.model.message import Link, Message
 from responder.sinks._text import clean, cut, first_line, parts
 
 LONGEST_LINE = 800

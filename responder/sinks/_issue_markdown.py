@@ -8,9 +8,9 @@ begins with anything that a stranger wrote.
 import re
 from collections.abc import Callable, Iterator
 
+from responder.model.links import web_address
 from responder.model.message import Message
 from responder.sinks._paging import addresses, headline
-from responder.model.links import web_address
 from responder.sinks._text import clean, first_line, parts
 
 GAP = "\u200b"

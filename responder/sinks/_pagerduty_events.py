@@ -5,9 +5,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from responder.model.labels import meant
+from responder.model.links import web_address
 from responder.model.message import Message
 from responder.sinks._paging import addresses, headline, lines
-from responder.model.links import web_address
 from responder.sinks._text import clean, cut, first_line, parts, utf8
 
 LONGEST_SUMMARY = 1024

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Literal, cast, get_args
 
 from responder.model.incident import IncidentStatus
+from responder.model.links import web_address
 from responder.model.message import Message
 from responder.sinks import Block
-from responder.model.links import web_address
 from responder.sinks._text import clean, parts
 
 State = Literal["none", "opening", "triggered", "acknowledged", "resolving", "resolved"]

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from responder.model.links import web_address
 from responder.model.message import Message
 from responder.model.report import Report
 from responder.sinks import Block, Preview
 from responder.sinks._chat import RESENT, addresses, fitted, title, turn
-from responder.model.links import web_address
 from responder.sinks._text import clean, cut, parts
 
 HEADER = 150

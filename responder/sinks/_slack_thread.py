@@ -8,10 +8,10 @@ from typing import Any, Literal
 import aiohttp
 
 from responder.errors import Permanent, Reason, Temporary
+from responder.model.links import web_address
 from responder.sinks._http import send
 from responder.sinks._slack_api import Refused, SlackApi
 from responder.sinks._slack_blocks import Rendered, escape
-from responder.model.links import web_address
 from responder.sinks._text import clean, cut
 
 EVENT = "responder_incident"

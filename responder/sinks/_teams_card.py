@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from responder.model.incident import IncidentStatus, Severity
+from responder.model.links import web_address
 from responder.model.message import Message
 from responder.sinks import Block, Preview
 from responder.sinks._chat import RESENT, fitted, named, title
-from responder.model.links import web_address
 from responder.sinks._text import clean, parts
 
 MOST = 24 * 1024

@@ -12,13 +12,13 @@ from pydantic import Field, SecretStr, field_validator
 from responder.errors import Temporary
 from responder.model.incident import IncidentStatus
 from responder.model.labels import meant
+from responder.model.links import web_address
 from responder.model.message import Message
 from responder.model.runbook import Duration
 from responder.sinks import Medium, Preview, Sink
 from responder.sinks import _credentials as credentials
 from responder.sinks._http import Address, send
 from responder.sinks._paging import addresses, blocks, headline, text
-from responder.model.links import web_address
 from responder.sinks._text import clean, cut, first_line
 
 NAME = "ResponderFinding"

@@ -16,13 +16,13 @@ from pydantic import Field, SecretStr
 from yarl import URL
 
 from responder.errors import Reason, Temporary
+from responder.model.links import web_address
 from responder.model.message import Message
 from responder.model.runbook import Duration
 from responder.sinks import Block, Medium, Preview, Sink
 from responder.sinks import _credentials as credentials
 from responder.sinks._chat import RESENT, Markup, addresses, fitted, outline, paragraphs, title
 from responder.sinks._http import send
-from responder.model.links import web_address
 from responder.sinks._text import clean, cut, utf8
 
 MOST = 30_000

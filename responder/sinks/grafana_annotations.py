@@ -13,13 +13,13 @@ from yarl import URL
 
 from responder.errors import Reason, Temporary
 from responder.model.incident import IncidentStatus
+from responder.model.links import web_address
 from responder.model.message import Message
 from responder.model.runbook import Duration
 from responder.sinks import Block, Medium, Preview, Sink
 from responder.sinks import _credentials as credentials
 from responder.sinks._html import BREAK, short_html
 from responder.sinks._http import Answer, send
-from responder.model.links import web_address
 from responder.sinks._text import clean
 
 LONGEST_TEXT = 4000

@@ -7,13 +7,13 @@ from typing import Any
 
 from pydantic import Field, SecretStr, field_validator
 
+from responder.model.links import web_address
 from responder.model.message import Message
 from responder.model.runbook import Duration
 from responder.sinks import Medium, Preview, Sink
 from responder.sinks import _credentials as credentials
 from responder.sinks._http import send
 from responder.sinks._paging import Standing, addresses, blocks, headline, text, wanted, words
-from responder.model.links import web_address
 from responder.sinks._text import cut, first_line
 
 LONGEST_TITLE = 500

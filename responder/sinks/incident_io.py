@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field, SecretStr
 
 from responder.errors import Reason, Temporary
+from responder.model.links import web_address
 from responder.model.message import Message
 from responder.model.runbook import Duration
 from responder.sinks import Medium, Preview, Sink
@@ -15,7 +16,6 @@ from responder.sinks import _credentials as credentials
 from responder.sinks._http import Address, send
 from responder.sinks._issue_markdown import finding
 from responder.sinks._paging import Standing, blocks, headline, text, wanted, words
-from responder.model.links import web_address
 from responder.sinks._text import clean, cut, first_line
 
 LONGEST_TITLE = 255

@@ -11,11 +11,11 @@ from responder.clients import Exists, Kubernetes
 from responder.clients.objects import COMPONENT
 from responder.errors import Permanent, Reason
 from responder.model.incident import IncidentStatus
+from responder.model.links import web_address
 from responder.model.message import Message
 from responder.sinks import Block, Medium, Preview, Sink
 from responder.sinks._kubernetes_objects import Place, event_name, place_of
 from responder.sinks._paging import headline, text
-from responder.model.links import web_address
 from responder.sinks._text import clean, cut, utf8
 
 LONGEST_MESSAGE = 1024

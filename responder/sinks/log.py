@@ -57,7 +57,7 @@ def write(out: TextIO, message: Message) -> None:
 
 
 def render(message: Message) -> list[str]:
-    """The lines of the block: verdict, the rule's words, why, what it is not, what could not be seen, next steps, alerts."""
+    """The lines of the block, in the order of all messages."""
     left = f"{message.severity.value} · {message.since} · {message.place}"
     right = f"incident {message.key}"
     lines = [f"{left}{' ' * max(2, WIDTH - len(left) - len(right))}{right}", message.headline]

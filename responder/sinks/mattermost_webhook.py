@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 
 from responder.errors import Reason, Temporary
+from responder.model.links import web_address
 from responder.model.message import Message
 from responder.model.runbook import Duration
 from responder.sinks import Medium, Preview, Sink
@@ -17,7 +18,6 @@ from responder.sinks import _credentials as credentials
 from responder.sinks._chat import colour
 from responder.sinks._http import send
 from responder.sinks._mattermost import escape, preview, whole
-from responder.model.links import web_address
 
 
 class MattermostWebhook(Sink):

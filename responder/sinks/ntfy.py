@@ -14,13 +14,13 @@ from pydantic import Field, SecretStr
 
 from responder.errors import Reason, Temporary
 from responder.model.incident import IncidentStatus, Severity
+from responder.model.links import web_address
 from responder.model.message import Message
 from responder.model.runbook import Duration
 from responder.sinks import Block, Medium, Preview, Sink
 from responder.sinks import _credentials as credentials
 from responder.sinks._chat import Markup, fitted, named, paragraphs, title
 from responder.sinks._http import Address, send
-from responder.model.links import web_address
 from responder.sinks._text import cut, parts, utf8
 
 LONGEST = 4096

@@ -11,6 +11,7 @@ from yarl import URL
 
 from responder.errors import Permanent, Reason, Temporary
 from responder.model.communication import PublicUpdate
+from responder.model.links import web_address
 from responder.model.message import Message
 from responder.model.record import Record
 from responder.model.runbook import Duration
@@ -18,7 +19,6 @@ from responder.sinks import Medium
 from responder.sinks import _credentials as credentials
 from responder.sinks._http import Answer, judge, send
 from responder.sinks._public import PublicReceipt, PublicSink, fingerprint, public_key, public_words, read
-from responder.model.links import web_address
 
 ID = r"[A-Za-z0-9_-]{1,64}"
 SLOW_DOWN = 420

@@ -16,7 +16,7 @@ from tests.flow.story import Story, firing, resolved
 from tests.makers import NOW
 
 MINUTE = timedelta(minutes=1)
-CONTACTS = {"level_1": ["pager"], "level_2": ["phone", "mail"]}
+CONTACTS = {"level_1": ["pager"], "level_2": ["phone", "mail"], "level_3": ["phone"]}
 
 
 def policy(**more: Any) -> EscalationPolicy:
@@ -80,7 +80,22 @@ def test_p0_reaches_on_call_and_management_at_once() -> None:
     decision = opened("P0")
     assert decision.incident.levels == ("level_1", "level_2")
     assert [step.sinks for step in decision.told] == [("pager",), ("phone", "mail")]
-    assert decision.entries[0].text == "Told On-call (level_1) through pager"
+    assert decision.entries[0].text == "Notifying On-call (level_1) through pager"
+
+
+def test_a_level_without_a_contact_is_said_to_be_nobody() -> None:
+    decision = decide(follow(policy(), None, incident("P0"), NOW), {"level_2": ["mail"]}, NOW)
+    assert [entry.text for entry in decision.entries] == [
+        "Nobody is notified: no contact for level_1 (On-call)",
+        "Notifying Manager (level_2) through mail",
+    ]
+    assert decision.incident.levels == ("level_2",)
+
+
+def test_the_levels_that_nothing_reaches_are_named() -> None:
+    assert policy().unserved(CONTACTS) == ""
+    assert policy().unserved({"level_1": ["pager"]}) == "no contact for level_2, level_3"
+    assert policy().unserved({"level_1": []}) == "nobody is notified: no contact for level_1, level_2, level_3"
 
 
 def test_each_level_is_told_in_its_time_and_the_timeline_says_why() -> None:

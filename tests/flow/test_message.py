@@ -127,12 +127,13 @@ def test_references_are_the_positions_of_the_evidence_on_the_page() -> None:
     assert [line.references for line in message.not_it] == [(1,), ()]
 
 
-def test_next_steps_are_the_findings_then_the_immediate_advice_each_once() -> None:
-    assert texts(compose(diagnosed()).next_steps) == [
-        "roll back to revision 41",
-        "raise the limit to 1Gi",
-        "look at the previous log",
-    ]
+def test_next_steps_are_the_findings_and_the_runbooks_advice_stands_apart() -> None:
+    message = compose(diagnosed())
+    assert texts(message.next_steps) == ["roll back to revision 41", "raise the limit to 1Gi"]
+    assert texts(message.advice) == ["look at the previous log"]
+    without = compose(diagnosed(findings=()))
+    assert without.next_steps == ()
+    assert texts(without.advice) == ["look at the previous log", "raise the limit to 1Gi"]
 
 
 def test_without_a_cause_the_message_shows_what_was_seen_the_breached_first() -> None:
@@ -163,7 +164,7 @@ def test_charts_that_the_finding_rests_on_come_first() -> None:
 @pytest.mark.parametrize(
     ("fields", "since"),
     [
-        ({"status": IncidentStatus.UNKNOWN}, "not heard of lately, began 4 min ago"),
+        ({"status": IncidentStatus.UNKNOWN}, "stale, began 4 min ago"),
         ({"flaps": 2}, "firing 4 min, flapped 2×"),
         ({"acknowledged_at": NOW, "acknowledged_by": "anna"}, "firing 4 min, acknowledged by anna"),
         ({"acknowledged_at": NOW}, "firing 4 min, acknowledged by somebody"),
@@ -287,6 +288,6 @@ def test_what_a_reader_would_see_is_news(fields: dict[str, Any]) -> None:
 
 
 def test_a_link_is_shown_and_counts() -> None:
-    link = Link(title="Incident", url="http://responder.example")
-    assert compose(announced(), links=[link]).links == (link,)
-    assert compose(announced(), links=[link]).digest != compose(announced()).digest
+    message = compose(announced(url="http://responder.example"))
+    assert message.links == (Link(title="Incident", url="http://responder.example"),)
+    assert message.digest != compose(announced()).digest

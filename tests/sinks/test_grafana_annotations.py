@@ -204,7 +204,7 @@ async def test_what_grafana_refuses_is_told_in_its_words(
 def test_the_text_fits_and_no_entity_is_cut() -> None:
     report = diagnosed(headline="<&>\"'" * 200)
     lines = tuple(Link(title=f"<{number}>", url=f"https://x.example/?a={number}&b=1") for number in range(9))
-    message = compose(report, links=lines, addresses=ADDRESSES)
+    message = compose(report, addresses=ADDRESSES).model_copy(update={"links": lines})
     message = message.model_copy(update={"alerts": tuple("&" * 400 for _ in range(12))})
     for most in range(4000, 4040):
         text = short_html(message, most)
@@ -215,5 +215,5 @@ def test_the_text_fits_and_no_entity_is_cut() -> None:
 
 
 def test_addresses_that_are_none_are_no_links() -> None:
-    message = compose(announced(), links=[Link(title="x", url="javascript:alert(1)")])
+    message = compose(announced()).model_copy(update={"links": (Link(title="x", url="javascript:alert(1)"),)})
     assert "javascript" not in short_html(message, 4000)
