@@ -197,7 +197,10 @@ async def test_when_every_level_is_told_there_is_nobody_to_escalate_to(start_ser
     report = await opened(service)
     for _ in range(2):
         report = await service.say(f"incidents/{report['id']}/escalate", by="Ada")
-    assert len(report["levels"]) == 3
+    assert all(step["told_at"] for step in report["escalation"])
+    assert report["levels"] == []
+    assert "Nobody is notified: no contact for level_3 (The team's lead)" in [e["text"] for e in report["timeline"]]
+    assert await service.metric("responder_escalations_total") == 0
     await service.say(f"incidents/{report['id']}/escalate", 409)
 
 
