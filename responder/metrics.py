@@ -87,7 +87,7 @@ class Metrics:
         )
         self.jobs = Counter("responder_queue_finished", "Jobs, by outcome.", ["kind", "outcome"], registry=r)
         self.escalations = Counter(
-            "responder_escalations", "Levels of escalation that were told.", ["severity", "level"], registry=r
+            "responder_escalations", "Levels of escalation that were reached.", ["severity", "level"], registry=r
         )
         self.responses_missed = Counter(
             "responder_responses_missed",

@@ -151,6 +151,7 @@ class Report(Record):
     also_unhealthy: tuple[Finding, ...] = ()
     cleared: tuple[Cleared, ...] = ()
     unseen: tuple[Unseen, ...] = ()
+    coverage: Coverage = Coverage()
     remarks: tuple[str, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     advice: tuple[Advice, ...] = ()
@@ -272,6 +273,7 @@ def full(
         also_unhealthy=investigation.also_unhealthy,
         cleared=investigation.cleared,
         unseen=investigation.unseen,
+        coverage=investigation.coverage,
         remarks=investigation.remarks,
         evidence=tuple(evidence),
         advice=tuple(Advice(when=when, steps=steps) for when, steps in runbook.advise.items()),
