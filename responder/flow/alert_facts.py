@@ -33,7 +33,7 @@ def label_lines(alerts: Sequence[TrackedAlert]) -> list[str]:
     shown = burning(alerts)
     names = dict.fromkeys(name for alert in shown for name in alert.labels if name not in _EVERYWHERE)
     values = {name: list(dict.fromkeys(alert.labels.get(name, "") for alert in shown)) for name in sorted(names)}
-    differing = {name: [one for one in known if one] for name, known in values.items() if len(known) > 1}
+    differing = {name: sorted(filter(None, known)) for name, known in values.items() if len(known) > 1}
     common = [f"{name}: {one}" for name, (one, *others) in values.items() if not others and name not in _PLACE]
     lines = [f"{name}: {listing(known)}" for name, known in differing.items()]
     shared = [" · ".join([*common[:COMMON], *_more(len(common) - COMMON)])] if common else []

@@ -48,10 +48,10 @@ def test_what_is_over_is_not_said_while_something_fires() -> None:
 
 def test_the_labels_in_which_the_alerts_differ_come_before_those_that_they_share() -> None:
     assert label_lines([alert(0, queue="orders", job="mq"), alert(1, queue="invoices", job="mq")]) == [
-        "queue: orders, invoices",
+        "queue: invoices, orders",
         "job: mq",
     ]
-    assert label_lines(PODS) == ["pod: orders-eu-0, orders-eu-1, orders-eu-2, orders-eu-3 and 146 more"]
+    assert label_lines(PODS) == ["pod: orders-eu-0, orders-eu-1, orders-eu-10, orders-eu-100 and 146 more"]
     assert counted(PODS) == ["QueueDepth ×150"]
 
 
