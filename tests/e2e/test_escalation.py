@@ -92,9 +92,14 @@ async def test_a_day_without_an_answer_reaches_every_level_in_its_time_and_each_
         incident = await settle(service, clock, timedelta(hours=1))
     assert incident["levels"] == ["level_1", "level_2", "level_3", "level_4"]
     await delivered(service, *NAMES)
+    async with asyncio.timeout(PATIENCE):
+        while not all(step["reached_at"] for step in incident["escalation"]):
+            await asyncio.sleep(0.05)
+            incident = await service.get(f"incidents/{incident['id']}")
     said = [entry["text"] for entry in incident["timeline"]]
     assert sum("response time of P0" in text for text in said) == 1
-    assert sum("CTO" in text for text in said) == 1
+    assert sum("Escalated to CTO" in text for text in said) == 1
+    assert sum("was notified through" in text for text in said) == 4
     assert await service.metric("responder_escalations_total") == 4
     assert await service.metric("responder_responses_missed_total", severity="P0") == 1
 
