@@ -98,7 +98,7 @@ async def test_a_day_without_an_answer_reaches_every_level_in_its_time_and_each_
             incident = await service.get(f"incidents/{incident['id']}")
     said = [entry["text"] for entry in incident["timeline"]]
     assert sum("response time of P0" in text for text in said) == 1
-    assert sum("Escalated to" in text and "CTO" in text for text in said) == 1
+    assert sum("CTO (level_4) through cto" in text for text in said) == 1
     assert sum("was notified through" in text for text in said) == 4
     assert await service.metric("responder_escalations_total") == 4
     assert await service.metric("responder_responses_missed_total", severity="P0") == 1
