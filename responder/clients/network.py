@@ -16,6 +16,7 @@ from yarl import URL
 
 from responder.clients import addresses
 from responder.clients.sharing import Shared
+from responder.clients.silence import accepts
 from responder.clients.upgrade import upgrade
 from responder.clock import Clock
 from responder.errors import Permanent, Reason, Temporary
@@ -143,6 +144,7 @@ class AsyncNetwork:
                 seconds=_since(started),
                 error=kind_of(error),
                 message=_said(error),
+                accepted=kind_of(error) is FailureKind.TIMED_OUT and await accepts(host, port),
                 at=self._clock.now(),
             )
             raise _unanswered(answer, answer.error) from None
@@ -164,6 +166,7 @@ class AsyncNetwork:
                 seconds=_since(started),
                 error=kind_of(error),
                 message=_said(error),
+                accepted=kind_of(error) is FailureKind.TIMED_OUT and await accepts(url.host or "", url.port or 0),
             )
             raise _unanswered(failed, failed.error) from None
 

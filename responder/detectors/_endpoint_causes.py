@@ -28,6 +28,13 @@ SILENT = _cause(
     "nc -z -v -w 3 HOST PORT from several places; kubectl get networkpolicy",
     "Bring the host back, or let the traffic through", generic=True,
 )  # fmt: skip
+MUTE = _cause(
+    "endpoint-accepts-and-does-not-answer", "An endpoint accepts connections and does not answer",
+    "The host is up and the port is open, but nothing is said in time: the process hangs, has no thread left, waits "
+    "for another server, or expects another protocol (TLS, or none).",
+    "nc HOST PORT, then type a request; the log of the process, and what its threads wait for",
+    "Find what the process waits for; restart it once its threads are written down",
+)  # fmt: skip
 NO_ROUTE = _cause(
     "endpoint-no-route", "There is no route to an endpoint",
     "The network says that the host cannot be reached.",
@@ -136,7 +143,7 @@ DENIED = _cause(
 )  # fmt: skip
 
 CAUSES = (
-    REFUSED, SILENT, NO_ROUTE, RESET, HANDSHAKE, NO_SUCH_NAME, BAD_NAME_SERVER, SILENT_NAME_SERVER, WRONG_RECORDS,
+    REFUSED, SILENT, MUTE, NO_ROUTE, RESET, HANDSHAKE, NO_SUCH_NAME, BAD_NAME_SERVER, SILENT_NAME_SERVER, WRONG_RECORDS,
     EXPIRED, EXPIRES, EARLY, OTHER_NAME, UNTRUSTED, CHAIN, DEFAULT_CERTIFICATE, SERVER_ERROR, UNEXPECTED, SLOW,
     NOT_UPGRADED, DENIED,
 )  # fmt: skip

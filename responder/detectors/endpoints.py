@@ -6,6 +6,7 @@ That something does not answer Responder need not mean that it answers nobody: t
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from responder.detectors import Case
 from responder.detectors._endpoint_causes import (
@@ -18,6 +19,7 @@ from responder.detectors._endpoint_causes import (
     EXPIRED,
     EXPIRES,
     HANDSHAKE,
+    MUTE,
     NO_ROUTE,
     NO_SUCH_NAME,
     NOT_UPGRADED,
@@ -32,6 +34,7 @@ from responder.detectors._endpoint_causes import (
     UNTRUSTED,
     WRONG_RECORDS,
 )
+from responder.detectors._resolution import broken_resolution, subject_of
 from responder.detectors._scene import Scene
 from responder.detectors._writing import CERTAIN, LIKELY, POSSIBLE, because, found, listed, plural, quote
 from responder.model.certificates import Handshake
@@ -40,7 +43,6 @@ from responder.model.failures import FailureKind
 from responder.model.finding import Cause, Cleared, Confidence, Finding
 from responder.model.network import DnsAnswer, DnsStatus, TcpAnswer, TlsAnswer, WebSocketAnswer
 from responder.model.numbers import plain, seconds
-from responder.model.subject import Subject
 
 __all__ = ["CAUSES", "detect"]
 
@@ -66,16 +68,20 @@ _NAMES: dict[DnsStatus, tuple[Cause, Confidence, str]] = {
 def detect(case: Case) -> Iterator[Finding | Cleared]:
     say = partial(_say, case.scene)
     well: dict[str, str] = {}
+    yield from (broken := list(broken_resolution(case)))
+    if broken:
+        # where nothing resolves, nobody can tell of one name that it does not exist
+        say = partial(_doubting, say)
     for name, tcp in case.read(TcpAnswer):
-        if tcp.connected:
+        if tcp.connected and tcp.error is None:
             well[name] = f"{tcp.address} accepts connections in {seconds(tcp.seconds)}"
         else:
-            yield from _connection(say, name, tcp.address, tcp.error, tcp.message)
+            yield from _connection(say, name, tcp.address, tcp.error, tcp.message, accepted=tcp.connected)
     for name, answer in case.read(DnsAnswer):
         yield from _name(say, name, answer, bool(case.evidence[name].breached), well)
     for name, tls in case.read(TlsAnswer):
         if tls.handshake is None:
-            yield from _connection(say, name, tls.address, tls.error, tls.message)
+            yield from _connection(say, name, tls.address, tls.error, tls.message, accepted=tls.accepted)
         elif tls.problems:
             yield from _certificate(say, name, tls.address, tls.handshake, tls.at, tls.min_days)
         else:
@@ -87,6 +93,12 @@ def detect(case: Case) -> Iterator[Finding | Cleared]:
     if well:
         text = f"endpoints ({plural(len(well), 'answer')} as expected: {listed(well.values(), 3)})"
         yield Cleared(text=text, evidence=tuple(well))
+
+
+def _doubting(say: "partial[Finding]", cause: Cause, *about: Any, **more: Any) -> Finding:
+    """A finding about a name, as one that is only possible."""
+    finding = say(cause, *about, **more)
+    return finding.model_copy(update={"confidence": POSSIBLE}) if cause is NO_SUCH_NAME else finding
 
 
 def _say(
@@ -101,7 +113,7 @@ def _say(
 ) -> Finding:
     return found(
         cause,
-        _subject(scene, address),
+        subject_of(scene, address),
         confidence,
         headline,
         [because(quote(text), evidence) for text in (reasons or (headline,))],
@@ -110,19 +122,18 @@ def _say(
     )
 
 
-def _subject(scene: Scene, address: str) -> Subject:
-    """The service that an address means, else the endpoint as it is written."""
-    host = address.partition("://")[2] or address
-    host = host.partition("/")[0].rpartition("@")[2]
-    name = host.rpartition(":")[0] if host.count(":") == 1 else host
-    service = scene.graph.service(name) if "[" not in name else None
-    return service.subject if service else Subject(kind="Endpoint", name=host)
-
-
 def _connection(
-    say: "partial[Finding]", evidence: str, address: str, error: FailureKind | None, message: str
+    say: "partial[Finding]",
+    evidence: str,
+    address: str,
+    error: FailureKind | None,
+    message: str,
+    *,
+    accepted: bool = False,
 ) -> Iterator[Finding]:
-    if error in _CONNECTION:
+    if accepted and error is FailureKind.TIMED_OUT:
+        yield say(MUTE, evidence, address, LIKELY, f"{address} accepts connections and then does not answer")
+    elif error in _CONNECTION:
         cause, confidence, text = _CONNECTION[error]
         said = f": {message}" if message and error is FailureKind.TLS else ""
         yield say(cause, evidence, address, confidence, f"{address} {text}{said}")
@@ -227,7 +238,7 @@ def _websocket(
     if answer.connected:
         well[evidence] = f"{url} opens a WebSocket in {seconds(answer.seconds)}"
     elif not status:
-        yield from _connection(say, evidence, url, answer.error, answer.message)
+        yield from _connection(say, evidence, url, answer.error, answer.message, accepted=answer.accepted)
     elif status >= 500:
         yield say(SERVER_ERROR, evidence, url, LIKELY, f"{url} answers {status} to a WebSocket handshake", *told)
     elif status in (401, 403):

@@ -13,7 +13,8 @@ from responder.detectors._scene import Complaint, Scene
 from responder.detectors._writing import CERTAIN, LIKELY, because, found, listed, quote
 from responder.model.failures import FailureKind
 from responder.model.finding import Cause, Cleared, Finding
-from responder.model.kubernetes import Object, mapping, mappings
+from responder.model.kubernetes import Object, Pod, mapping, mappings
+from responder.model.network import DnsAnswer, DnsStatus
 from responder.model.subject import Subject
 
 _REFERENCE = "https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/"
@@ -24,6 +25,7 @@ NAME = Cause(
     confirm="nslookup NAME in a caller's pod; kubectl get service NAME",
     fix="Create the service, or repair the DNS settings of the caller",
     reference=_REFERENCE,
+    symptom_of=("cluster-dns-failure",),
 )
 CLUSTER_DNS = Cause(
     slug="cluster-dns-failure",
@@ -37,6 +39,7 @@ CAUSES = (NAME, CLUSTER_DNS)
 
 FORGOTTEN = timedelta(minutes=2)
 """DNS servers and clients remember for a while that a name did not exist: so long after it was made it may fail."""
+_SERVERS = ("kube-dns", "coredns")
 MANY = 3
 """So many workloads that cannot resolve names of services that exist have their DNS in common."""
 _RULE = re.compile(
@@ -48,12 +51,15 @@ _HOSTS = re.compile(r"^\s*(?P<address>\d+\.\d+\.\d+\.\d+)\s+(?P<names>[\w. -]+)$
 def detect(case: Case) -> Iterator[Finding | Cleared]:
     scene = case.scene
     failed = [item for item in scene.complaints if item.failure.kind is FailureKind.NO_SUCH_HOST]
+    complained = bool(failed)
     findings = [*_settings(scene), *_aliases(scene), *_of_server(scene)]
     settled = {item.subject for item in findings}
-    findings += _unresolved(scene, [item for item in failed if item.failure.host and item.workload not in settled])
+    failed = [item for item in failed if item.workload not in settled]
+    findings += _cluster_dns(case, failed)
+    findings += _unresolved(scene, [item for item in failed if item.failure.host])
     findings += _absent(scene)
     yield from findings
-    if scene.logs and not findings and not failed:
+    if scene.logs and not findings and not complained:
         yield Cleared(text="names (no log tells of one that does not resolve)", evidence=(scene.logs[0][0],))
 
 
@@ -66,12 +72,7 @@ def _unresolved(scene: Scene, failed: Sequence[Complaint]) -> Iterator[Finding]:
             continue
         if finding := _of_absent_service(scene, host, [item for item in failed if item.failure.host == host]):
             yield finding
-    who = list(dict.fromkeys(item.workload for item in known))
-    hosts = {item.failure.host.partition(".")[0] for item in known}
-    if len(who) >= MANY and len(hosts) > 1:
-        yield _of_cluster_dns(scene, known, who)
-        return
-    for workload in who:
+    for workload in dict.fromkeys(item.workload for item in known):
         own = [item for item in known if item.workload == workload]
         yield found(
             NAME,
@@ -148,29 +149,46 @@ def _absent(scene: Scene) -> Iterator[Finding]:
         )
 
 
-def _of_cluster_dns(scene: Scene, failed: Sequence[Complaint], who: Sequence[Subject]) -> Finding:
-    servers = [pod for pod in scene.picture.pods("kube-system") if pod.labels.get("k8s-app") in ("kube-dns", "coredns")]
+def name_servers_down(scene: Scene) -> Sequence[Pod]:
+    """The pods of the cluster's DNS, where they were seen and none of them is ready."""
+    pods = [pod for pod in scene.picture.pods() if pod.labels.get("k8s-app") in _SERVERS and "Ready" in pod.conditions]
+    return pods if not any(pod.ready for pod in pods) else ()
+
+
+def _cluster_dns(case: Case, failed: Sequence[Complaint]) -> Iterator[Finding]:
+    """The cluster's DNS, where its servers are down, or so many names fail that it cannot be the names."""
+    scene, down = case.scene, name_servers_down(case.scene)
+    known = [item for item in failed if _should_resolve(scene, scene.graph.service(item.failure.host), item)]
+    who = list(dict.fromkeys(item.workload for item in (failed if down else known)))
+    hosts = {item.failure.host.partition(".")[0] for item in known}
+    others = any(item.failure.host and not scene.graph.is_internal(item.failure.host) for item in failed)
+    asked = [(name, answer) for name, answer in case.read(DnsAnswer) if answer.status is not DnsStatus.OK]
+    many = len(who) >= MANY and len(hosts) > 1
+    if not (down and (failed or asked)) and not many and not (len(who) > 1 and others):
+        return
+    servers = down or [pod for pod in scene.picture.pods("kube-system") if pod.labels.get("k8s-app") in _SERVERS]
     subject = (
         scene.responsible(servers[0])
         if servers
         else Subject(kind="Deployment", name="coredns", namespace="kube-system")
     )
-    down = [pod for pod in servers if "Ready" in pod.conditions and not pod.ready]
-    return found(
+    whom = f"{listed(who)} cannot resolve {'names' if down else 'services that exist'}" if who else "names fail"
+    yield found(
         CLUSTER_DNS,
         subject,
         CERTAIN if down else LIKELY,
-        f"The cluster's DNS does not answer: {listed(who)} cannot resolve services that exist",
+        f"The cluster's DNS does not answer: {whom}",
         [
+            *(because(f"pod/{pod.name} is not ready", pod) for pod in down[:2]),
             *(
                 because(f"{item.workload}: {quote(item.failure.text)} (×{item.count})", item.evidence)
-                for item in failed[:3]
+                for item in (known or failed)[:3]
             ),
-            *(because(f"pod/{pod.name} is not ready", pod) for pod in down[:2]),
+            *(because(f"{answer.name}: {answer.status} from {answer.server}", name) for name, answer in asked[:2]),
         ],
-        next_steps=["kubectl -n kube-system get pods -l k8s-app=kube-dns -o wide"],
+        next_steps=[f"kubectl -n {subject.namespace} get pods -l k8s-app=kube-dns -o wide"],
         suffering=who,
-        since=failed[0].last,
+        since=min((at for pod in down if (at := scene.since(pod))), default=failed[0].last if failed else None),
     )
 
 

@@ -11,7 +11,10 @@ from responder.model.failures import FailureKind
 
 
 class TcpAnswer(Shape):
-    """Whether somebody listens. `address` is `host:port` as asked, `reached` the IP address that answered."""
+    """Whether somebody listens. `address` is `host:port` as asked, `reached` the IP address that answered.
+
+    One that is connected and has an error accepted the connection and then did not answer.
+    """
 
     address: str
     connected: bool
@@ -50,12 +53,13 @@ class DnsAnswer(Shape):
 
 
 class TlsAnswer(Shape):
-    """Who a server says it is. Without a handshake `error` says why."""
+    """Who a server says it is. Without a handshake `error` says why, `accepted` whether it took the connection."""
 
     address: str
     seconds: float
     error: FailureKind | None = None
     message: str = ""
+    accepted: bool = False
     handshake: Handshake | None = None
     min_days: float = 14
     at: AwareDatetime
@@ -69,7 +73,10 @@ class TlsAnswer(Shape):
 
 
 class WebSocketAnswer(Shape):
-    """How a WebSocket handshake went: `status` is 101 where it worked, 0 where nothing answered."""
+    """How a WebSocket handshake went: `status` is 101 where it worked, 0 where nothing answered.
+
+    `accepted` says whether a server that did not answer took the connection.
+    """
 
     url: str
     connected: bool
@@ -78,4 +85,5 @@ class WebSocketAnswer(Shape):
     protocol: str = ""
     error: FailureKind | None = None
     message: str = ""
+    accepted: bool = False
     headers: Mapping[str, str] = Field(default_factory=dict)

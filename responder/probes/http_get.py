@@ -8,6 +8,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat
 from responder.clients import Clients
 from responder.errors import Reason, Temporary, Trouble
 from responder.model.evidence import HttpAnswer, Observation, Reproduction
+from responder.model.failures import FailureKind
 from responder.model.numbers import seconds
 from responder.probes import Inquiry, Probe
 from responder.probes._headers import ExpectedHeaders, Headers, pairs
@@ -41,7 +42,7 @@ class HttpGet(Probe):
             patience = inquiry.seconds * _PATIENCE
             answer = await clients.http.get(self.url, headers=dict(pairs(self.headers)), timeout=patience)
         except Temporary as trouble:
-            if trouble.reason in _NOBODY and (why := await self._why(clients)) is not None:
+            if trouble.reason in _NOBODY and (why := await self._why(clients, trouble)) is not None:
                 return why
             raise Temporary(f"{trouble} ({FROM_HERE})", trouble.reason, trouble.after) from None
         shown = await certificate_of(clients, self.url, self.min_days)
@@ -85,7 +86,7 @@ class HttpGet(Probe):
         if self.expect_body and not re2.search(self.expect_body, answer.body):
             yield "the body is not as expected"
 
-    async def _why(self, clients: Clients) -> Observation | None:
+    async def _why(self, clients: Clients, trouble: Temporary) -> Observation | None:
         """Why nothing answered, where the connection or the certificate tells."""
         where = place_of(self.url)
         if where is None or clients.network_client is None:
@@ -101,7 +102,13 @@ class HttpGet(Probe):
                 breached=True,
             )
         shown = await certificate_of(clients, self.url, self.min_days)
-        return bad_certificate(shown) if shown is not None and shown.problems else None
+        if shown is not None and shown.handshake is not None and shown.problems:
+            return bad_certificate(shown)
+        if trouble.reason is not Reason.TIMEOUT:
+            return None
+        silent = reached.model_copy(update={"error": FailureKind.TIMED_OUT, "message": str(trouble)[:256]})
+        summary = f"{self.url}: the server accepts the connection and does not answer ({FROM_HERE})"
+        return Observation(summary=summary, data=silent, breached=True)
 
 
 def _redirect(answer: HttpAnswer) -> Iterator[str]:

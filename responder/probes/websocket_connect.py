@@ -61,6 +61,8 @@ def _verdict(answer: WebSocketAnswer) -> str:
     if answer.status:
         return f"the handshake failed: {answer.message}"
     said = f": {answer.message}" if answer.message else ""
+    if answer.accepted:
+        return f"accepts the connection and does not answer within {seconds(answer.seconds)}"
     return f"{answer.error} after {seconds(answer.seconds)}{said}"
 
 

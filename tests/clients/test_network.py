@@ -385,6 +385,20 @@ async def test_nobody_there_is_said(network: AsyncNetwork) -> None:
     assert "hunter2" not in lost.model_dump_json()
 
 
+async def test_a_server_that_takes_connections_and_says_nothing_is_not_called_down(network: AsyncNetwork) -> None:
+    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(-1)
+        writer.close()
+
+    async with listening(mute) as port:
+        socket = await network.websocket(f"ws://127.0.0.1:{port}/", timeout=0.3)
+        tls = await network.certificate("127.0.0.1", port, timeout=0.3)
+    assert (socket.error, socket.accepted) == (FailureKind.TIMED_OUT, True)
+    assert (tls.error, tls.accepted) == (FailureKind.TIMED_OUT, True)
+    with silent() as port:
+        assert not (await network.certificate("127.0.0.1", port, timeout=0.3)).accepted
+
+
 @pytest.mark.parametrize("url", ["http://host/", "ws://", "x", "ws://h:99999/"])
 async def test_what_is_no_websocket_url_is_refused(network: AsyncNetwork, url: str) -> None:
     with pytest.raises(Permanent) as caught:

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from responder.detectors import Case, endpoints
+from responder.detectors import Case, endpoints, load
 from responder.errors import Reason
+from responder.flow.ranking import ranked
 from responder.model.certificates import Certificate, Handshake
 from responder.model.evidence import EvidenceStatus, HttpAnswer, KubernetesObjects, Shape
 from responder.model.failures import FailureKind
@@ -168,3 +169,38 @@ def test_questions_without_an_answer_conclude_nothing() -> None:
     denied = evidence("e", status=EvidenceStatus.ERROR, reason=Reason.UNREACHABLE, summary="cannot connect")
     empty = Case(Target(), (alert(),), NOW, NOW, {"e": denied})
     assert list(endpoints.detect(empty)) == []
+
+
+def test_a_server_that_accepts_and_stays_silent_is_not_called_down() -> None:
+    silent = TcpAnswer(address="web:8080", connected=True, seconds=4, error=FailureKind.TIMED_OUT, message="no answer")
+    (finding,) = cases.findings(endpoints.detect, case(silent))
+    assert (finding.cause, finding.confidence) == ("endpoint-accepts-and-does-not-answer", LIKELY)
+    assert "down" not in finding.headline
+    assert cases.cleared(endpoints.detect, case(silent)) == []
+
+
+def named(name: str, status: DnsStatus) -> DnsAnswer:
+    return DnsAnswer(name=name, type="A", server="10.96.0.10", status=status, seconds=0.1)
+
+
+def first(*answers: Shape) -> str:
+    """The cause that ranks first."""
+    seen, detectors = case(*answers), load()
+    return ranked(cases.findings(endpoints.detect, seen), detectors.causes, seen)[0].cause
+
+
+def test_dns_is_broken_before_names_do_not_exist_where_nothing_resolves() -> None:
+    gone, other = named("web", DnsStatus.NXDOMAIN), named("api.example.com", DnsStatus.NXDOMAIN)
+    assert first(gone, other) == "endpoint-name-server-fails"
+    assert first(gone, named("api.example.com", DnsStatus.SERVFAIL)) == "endpoint-name-server-fails"
+    assert first(gone, tcp(FailureKind.NO_SUCH_HOST).model_copy(update={"address": "db:5432"})) == (
+        "endpoint-name-server-fails"
+    )
+
+
+@pytest.mark.parametrize("well", [named("api.example.com", DnsStatus.OK), http(), tcp(None), tcp(FailureKind.REFUSED)])
+def test_a_name_does_not_exist_where_another_resolves(well: Shape) -> None:
+    gone = named("gone.example.com", DnsStatus.NXDOMAIN)
+    found = cases.findings(endpoints.detect, case(gone, well))
+    assert [item.cause for item in found if "name" in item.cause] == ["endpoint-name-does-not-resolve"]
+    assert next(item.confidence for item in found if "name" in item.cause) is Confidence.CERTAIN

@@ -158,6 +158,19 @@ async def test_ports_that_are_silent_and_servers_that_hang_up() -> None:
         _, causes, _ = await concluded("tcp.connect", address=f"127.0.0.1:{port}", max_seconds=0.3)
     assert causes == ["endpoint-silent"]
 
+    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(-1)
+        writer.close()
+
+    async with listening(mute) as port:
+        for probe, options in {
+            "http.get": {"url": f"http://127.0.0.1:{port}/"},
+            "tls.certificate": {"address": f"127.0.0.1:{port}", "max_seconds": 0.5},
+            "websocket.connect": {"url": f"ws://127.0.0.1:{port}/", "max_seconds": 0.5},
+        }.items():
+            _, causes, _ = await concluded(probe, **options)
+            assert causes == ["endpoint-accepts-and-does-not-answer"]
+
     async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.close()
 
