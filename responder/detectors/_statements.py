@@ -27,6 +27,8 @@ from responder.model.subject import Subject
 SPECIFIC = 5
 """From here on a signature names a cause, below it only a kind of failure."""
 OFTEN = 3
+AFTER_START = ("FailedPostStartHook", "FailedPreStopHook")
+"""Events of a container that has started: the next start does not make them past."""
 NEAR = 40
 """Lines before the end in which a program tells why it ends."""
 
@@ -129,6 +131,13 @@ def confidence(statement: Statement, others: Sequence[Statement]) -> Confidence:
     return LIKELY if not rivals and (not statement.pod.ready or statement.count >= OFTEN) else POSSIBLE
 
 
+def named_by(text: str) -> Cause | None:
+    """The cause that a message of any object names in words that the table knows, where it names one."""
+    fitting = [item for item in shipped_signatures().within(text) if item.cause and item.specificity >= SPECIFIC]
+    heaviest = max(fitting, key=lambda item: item.specificity, default=None)
+    return causes().get(heaviest.cause) if heaviest else None
+
+
 def statements(scene: Scene, pod: Pod) -> Iterator[Statement]:
     """All that was said about a pod, of which its past is left out."""
     ends = {item.container.name: item for item in ended(scene, pod)}
@@ -214,5 +223,7 @@ def _of_kubelet(
 
 def _past(pod: Pod, event: Event) -> bool:
     """Whether a container was started after the event."""
+    if event.reason in AFTER_START and not pod.ready:
+        return False
     started = [at for container in pod.containers if (at := time(container.running.get("startedAt")))]
     return event.last is not None and any(at > event.last for at in started)

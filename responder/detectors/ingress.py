@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from responder.detectors import Case
 from responder.detectors._writing import CERTAIN, LIKELY, POSSIBLE, because, found, listed, plural
 from responder.model.finding import Cause, Cleared, Finding
+from responder.model.follow_up import FollowUp, objects
 from responder.model.ingresses import DEFAULT_CLASS, Ingress, Route, has_port, ready_behind
 from responder.model.kubernetes import Object, mappings, string
 
@@ -50,6 +51,16 @@ NO_SECRET = _cause(
     "kubectl get secret NAME", "Create the secret, or look at what should (kubectl get certificate)",
 )  # fmt: skip
 CAUSES = (NO_SERVICE, NO_PORT, NO_ENDPOINTS, NO_CLASS, NO_ADDRESS, NO_SECRET)
+
+
+READS = ("ingressclasses.networking.k8s.io",)
+
+
+def follow_up(case: Case) -> Iterator[FollowUp]:
+    """The classes, where an ingress of the namespace has no address."""
+    waiting = [item for item in case.picture.all("Ingress", case.scene.namespace) if not Ingress(item).addresses]
+    if waiting:
+        yield objects(READS[0], f"{waiting[0].subject} has no address", cluster=True)
 
 
 def detect(case: Case) -> Iterator[Finding | Cleared]:

@@ -43,7 +43,7 @@ def _failing(case: Case, service: Object) -> Finding | None:
     steps = [f"kubectl -n {service.namespace} describe service {service.name}"]
     if events:
         last = max(events, key=lambda event: event.last.timestamp() if event.last else 0.0)
-        reasons = [because(f"{last.reason}: {quote(last.message)} (×{last.count})", last)]
+        reasons = [because(f"{last.reason}: {' '.join(last.message.split())[:1000]} (×{last.count})", last)]
         headline = f"{begin}: {quote(last.message)}"
         return found(FAILED, service.subject, CERTAIN, headline, reasons, next_steps=steps, since=service.created)
     if not address and service.created and case.now - service.created > PATIENCE:

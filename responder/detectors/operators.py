@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from responder.detectors import Case
+from responder.detectors._statements import named_by
 from responder.detectors._writing import CERTAIN, LIKELY, because, found, quote
 from responder.detectors.custom_resources import NOT_READY
 from responder.model.custom_resources import Condition, CustomResource
@@ -114,7 +115,7 @@ def _failing(case: Case, item: Object) -> Finding | None:
 
 def _cause(item: Object, failing: Condition) -> Cause:
     if item.kind != "APIService":
-        return NOT_READY
+        return named_by(f"{failing.reason}: {failing.message}") or NOT_READY
     return API_WITHOUT_PODS if failing.reason in ("MissingEndpoints", "ServiceNotFound") else API_NOT_ANSWERING
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from responder.detectors import Case
+from responder.detectors._statements import named_by
 from responder.detectors._writing import CERTAIN, LIKELY, because, found, quote
 from responder.detectors.configuration import references
 from responder.model.custom_resources import CustomResource
@@ -46,7 +47,7 @@ def detect(case: Case) -> Iterator[Finding | Cleared]:
                 continue
             words = quote(f"{failing.reason} {failing.message}".strip())
             yield found(
-                NOT_MADE,
+                named_by(f"{failing.reason}: {failing.message}") or NOT_MADE,
                 item.subject,
                 CERTAIN if failing.message else LIKELY,
                 f"{item.subject} cannot make Secret {name}: {words}",
