@@ -3,8 +3,8 @@
 import inspect
 import sys
 import typing
-from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -74,13 +74,15 @@ def settings_page() -> str:
         "in a variable. Durations are written as Prometheus writes them: `30s`, `5m`, `1h30m`."
     )
     lines = [NOTE, "# Settings\n", f"{intro}\n"]
-    for path, model in _sections(Settings, ""):
+    sections = _sections(Settings)
+    links = {model: f"[{path}](#{_anchor(path)})" for path, model in sections.items()}
+    for path, model in sections.items():
         lines += [f"## {path or 'top level'}\n", f"{described(model)}\n"]
         lines += ["| key | variable | type | default | |", "|---|---|---|---|---|"]
         for name, field in model.model_fields.items():
-            key = f"{path}.{name}".lstrip(".")
+            key = f"{path}.{field.alias or name}".lstrip(".")
             variable = "" if "[]" in key else f"`RESPONDER_{key.replace('.', '__').upper()}`"
-            lines += [f"| `{key}` | {variable} | {_cells(field)} |"]
+            lines += [f"| `{key}` | {variable} | {_cells(field, links)} |"]
         lines += [""]
     return "\n".join(lines)
 
@@ -124,17 +126,26 @@ def _rights(plugin: type[Plugin]) -> str:
     return ", ".join(f"{'/'.join(right.verbs)} `{f'{right.resource}.{right.group}'.rstrip('.')}`" for right in found)
 
 
-def _sections(model: type[BaseModel], path: str) -> Iterator[tuple[str, type[BaseModel]]]:
-    yield path, model
-    for name, field in model.model_fields.items():
-        inner = f"{path}.{name}".lstrip(".")
-        for part in (field.annotation, *typing.get_args(field.annotation)):
-            if inspect.isclass(part) and issubclass(part, BaseModel):
-                listed = "" if part is field.annotation else "[]"
-                yield from _sections(part, inner + listed)
+def _sections(model: type[BaseModel]) -> dict[str, type[BaseModel]]:
+    """The sections by path, the nearest to the top first: one that stands in several places is described once."""
+    found: dict[str, type[BaseModel]] = {"": model}
+    for path in (waiting := [""]):
+        for name, field in found[path].model_fields.items():
+            inner = f"{path}.{field.alias or name}".lstrip(".")
+            for part in (field.annotation, *typing.get_args(field.annotation)):
+                if inspect.isclass(part) and issubclass(part, BaseModel) and part not in found.values():
+                    listed = inner + ("" if part is field.annotation else "[]")
+                    found[listed] = part
+                    waiting.append(listed)
+    return found
 
 
-def _cells(field: FieldInfo) -> str:
+def _anchor(path: str) -> str:
+    """The anchor that GitHub gives a heading."""
+    return "".join(letter for letter in path.lower() if letter.isalnum() or letter in "_-")
+
+
+def _cells(field: FieldInfo, links: Mapping[Any, str] | None = None) -> str:
     default: Any = field.get_default(call_default_factory=True)
     if default is PydanticUndefined:
         shown = "*required*"
@@ -142,20 +153,37 @@ def _cells(field: FieldInfo) -> str:
         shown = ""
     else:
         shown = f"`{_plain(default)}`"
-    return f"{_type(field.annotation)} | {shown} | {field.description or ''}"
+    return f"{_type(field.annotation, links or {})} | {shown} | {field.description or ''}"
 
 
 def _plain(value: object) -> object:
+    """A value as people write it in YAML."""
     if isinstance(value, timedelta):
-        return f"{value.total_seconds():g}s"
+        return _duration(value)
+    if isinstance(value, time):
+        return f"{value:%H:%M}"
     if isinstance(value, dict):
-        return ", ".join(f"{key}: {_plain(item)}" for key, item in value.items())
+        return "{" + ", ".join(f"{key}: {_plain(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(str(_plain(item)) for item in value)}]"
     return str(value).lower() if isinstance(value, bool) else value
 
 
-def _type(annotation: Any) -> str:
+def _duration(value: timedelta) -> str:
+    """`30d`, `1h30m`, `500ms`."""
+    left, text = round(value.total_seconds() * 1000), ""
+    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
+        text += f"{left // size}{unit}" if left >= size else ""
+        left %= size
+    return text or "0s"
+
+
+def _type(annotation: Any, links: Mapping[Any, str] | None = None) -> str:
+    links = links or {}
+    if annotation in links:
+        return links[annotation]
     if typing.get_origin(annotation) is typing.Annotated:
-        return _type(typing.get_args(annotation)[0])
+        return _type(typing.get_args(annotation)[0], links)
     if typing.get_origin(annotation) is typing.Literal:
         return " or ".join(f"`{word}`" for word in typing.get_args(annotation))
     names = {timedelta: "duration", SecretStr: "secret", str: "text", Path: "path", type(None): ""}
@@ -163,7 +191,7 @@ def _type(annotation: Any) -> str:
         return names[annotation]
     if arguments := [part for part in typing.get_args(annotation) if part is not Ellipsis]:
         origin = typing.get_origin(annotation)
-        inner = [word for part in arguments if (word := _type(part))]
+        inner = [word for part in arguments if (word := _type(part, links))]
         if origin is tuple:
             return f"list of {inner[0]}"
         if origin is dict or getattr(origin, "__name__", "") == "Mapping":

@@ -6,9 +6,9 @@ from pathlib import Path
 import yaml
 
 from responder import detectors, plugins, probes
+from responder.documents import read
 from responder.model.runbook import Runbook
 from responder.probes import Probe
-from responder.runbooks.documents import read
 from responder.runbooks.loading import load, shipped, shipped_rules
 from responder.runbooks.matchers import literals, parse
 from responder.runbooks.rulebook import NAME, PLAIN_NAME, Rulebook

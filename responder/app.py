@@ -66,7 +66,7 @@ from responder.signing import Signer
 from responder.sinks import Sink
 from responder.store import jobs, keys
 from responder.store.database import Database
-from responder.web import Hands, setup
+from responder.web import Hands, reached, setup
 
 log = structlog.get_logger(__name__)
 
@@ -104,6 +104,7 @@ async def outside(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIt
         probes = plugins.load(responder.probes, Probe, "probe", dotted=True)
         detectors = responder.detectors.load()
         begin(metrics.detector_failures, (*detectors.families, RULE, *probes.kinds, INVESTIGATION))
+        check_rules(settings)
         rules = Rules([*shipped_rules(), *settings.rules], probes, detectors, metrics, variables_of(settings))
         clusters: dict[str, Clients] = {}
         dialer = redis_client.Dialer(metrics, clock)
@@ -138,6 +139,13 @@ async def outside(settings: Settings, metrics: Metrics, clock: Clock) -> AsyncIt
 def variables_of(settings: Settings) -> Variables:
     """What runbooks leave open. Names of a cluster's services mean something inside of that one cluster only."""
     return Variables(settings.variables, inside=not settings.clusters and kubernetes_client.inside(settings.kubernetes))
+
+
+def check_rules(settings: Settings) -> None:
+    """Whether the folders of rules are there; raises ConfigError."""
+    for place, folder in enumerate(settings.rules):
+        if not folder.exists():
+            raise ConfigError(f"rules[{place}]: there is no file or folder {str(folder)!r}")
 
 
 def check_variables(settings: Settings, book: Rulebook) -> None:
@@ -267,7 +275,8 @@ class Service:
     def application(self) -> web.Application:
         """The web application; its background tasks start and stop with it."""
         app = web.Application()
-        app.add_routes(webhook.routes(self._journal, self._door, self._world.settings.intake, self._world.metrics))
+        intake = webhook.routes(self._journal, self._door, self._world.settings.intake, self._world.metrics)
+        app.add_routes(reached(self._world.settings.root, intake))
         setup(
             app,
             incidents=self._reports,

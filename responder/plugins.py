@@ -3,12 +3,12 @@
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.metadata import entry_points
 from types import ModuleType
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -86,7 +86,7 @@ def _only_class(module: ModuleType, contract: type[P]) -> type[P]:
     return found[0]
 
 
-def did_you_mean(word: str, known: Mapping[str, object] | list[str]) -> str:
+def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`, did you mean 'X'?` or, where nothing is near, the list of what there is."""
     names = sorted(known)
     if near := get_close_matches(word, names, n=1, cutoff=0.6):
@@ -100,8 +100,57 @@ def complaints(error: ValidationError, model: type[BaseModel]) -> list[str]:
     for item in error.errors(include_url=False, include_context=False, include_input=False):
         place = ".".join(str(part) for part in item["loc"])
         if item["type"] == "extra_forbidden":
-            known = [field.alias or name for name, field in model.model_fields.items()]
+            known = fields_at(model, item["loc"][:-1])
             lines.append(f"unknown option {place!r}{did_you_mean(str(item['loc'][-1]), known)}")
         else:
-            lines.append(f"{place}: {item['msg']}" if place else item["msg"])
+            lines.append(f"{place}: {explained(item)}" if place else explained(item))
     return lines
+
+
+_MEANT: Mapping[str, str] = {
+    "tuple_type": "must be a list: write [one, another], or each on a line of its own after a -",
+    "list_type": "must be a list: write [one, another], or each on a line of its own after a -",
+    "dict_type": "must be a mapping: write {key: value}, or key: value on lines of their own",
+    "model_type": "must be a mapping: write {key: value}, or key: value on lines of their own",
+    "model_attributes_type": "must be a mapping: write {key: value}, or key: value on lines of their own",
+    "string_type": "must be a text; write it in quotes",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_parsing": "must be a number",
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "time_parsing": "must be a time of day, as 22:00",
+    "time_type": "must be a time of day, as 22:00",
+    "time_delta_parsing": "must be a duration, as 30s, 5m, 1h30m or 1d",
+    "time_delta_type": "must be a duration, as 30s, 5m, 1h30m or 1d",
+    "missing": "is missing",
+    "path_type": "must be the path of a file or folder",
+}
+"""What people are told, by the kind of pydantic's errors."""
+
+
+def explained(error: Mapping[str, Any]) -> str:
+    """What is meant, in words, of one of pydantic's errors."""
+    return _MEANT.get(error["type"], str(error["msg"]).removeprefix("Value error, "))
+
+
+def fields_at(model: type[BaseModel], path: Sequence[str | int]) -> list[str]:
+    """The names of the fields of the model at a path of keys and indexes, as people write them."""
+    here: Any = model
+    for step in path:
+        models = list(_models(here))
+        if isinstance(step, int) or not models:
+            continue
+        fields = {field.alias or name: field for found in models for name, field in found.model_fields.items()}
+        if step in fields:
+            here = fields[step].annotation
+    return [field.alias or name for found in _models(here) for name, field in found.model_fields.items()]
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models in a type, as in `tuple[Route, ...]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models(argument)

@@ -6,30 +6,60 @@ is read again whenever it changes.
 """
 
 import ipaddress
+import re
+from collections.abc import Mapping
 from datetime import time, timedelta
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import yaml
-from pydantic import ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
-from responder.errors import ConfigError
 from responder.model.clusters import ClusterLabels
 from responder.model.incident import Severity
 from responder.model.ledger import FoldRules
 from responder.model.record import Record
 from responder.model.runbook import Duration
-from responder.plugins import complaints
+from responder.plugins import did_you_mean
+from responder.settings_reading import build
 
 MEBIBYTE = 1024 * 1024
+LEVELS = ("debug", "info", "warning", "error", "critical")
+FORMS = ("json", "console")
 SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh", "busybox", "env", "xargs", "python", "python3", "perl"})
+
+
+SEVERITIES: Mapping[str, Severity] = {
+    **dict.fromkeys(("critical", "page", "high"), Severity.P1),
+    **dict.fromkeys(("error", "major", "warning", "medium"), Severity.P2),
+    **dict.fromkeys(("minor", "low", "info", "none"), Severity.P3),
+}
+"""What the usual words of an alert's `severity` label mean."""
+
+
+def _web(url: str) -> str:
+    """An address of the web, without a slash at its end; raises ValueError."""
+    if not url:
+        return url
+    try:
+        parts = urlsplit(url)
+        fine = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        fine = False
+    if not fine or not url.isprintable() or " " in url:
+        raise ValueError(f"{_shown(url)!r} is no address of the web: write http:// or https://, then the host")
+    return url.rstrip("/")
+
+
+def _shown(url: str) -> str:
+    """The address without a password that may be in it."""
+    return re.sub(r"//[^/@]*@", "//", url)
 
 
 class Section(Record):
@@ -154,12 +184,7 @@ class PrometheusSettings(Section):
     cache: Duration = timedelta(seconds=5)
     """How long an answer is used again."""
 
-    @field_validator("url", "external_url")
-    @classmethod
-    def _http(cls, url: str) -> str:
-        if url and not url.startswith(("http://", "https://")):
-            raise ValueError(f"{url!r} must start with http:// or https://")
-        return url.rstrip("/")
+    _http = field_validator("url", "external_url")(_web)
 
 
 class AlertmanagerSettings(PrometheusSettings):
@@ -282,22 +307,13 @@ class Incidents(Section):
     """A re-fire within it reopens the incident, later it is a new one."""
     keep: Duration = timedelta(days=90)
     """How long resolved incidents are kept."""
-    severities: dict[str, Severity] = Field(
-        default_factory=lambda: {
-            "critical": Severity.P1,
-            "page": Severity.P1,
-            "error": Severity.P2,
-            "high": Severity.P1,
-            "major": Severity.P2,
-            "warning": Severity.P2,
-            "medium": Severity.P2,
-            "minor": Severity.P3,
-            "low": Severity.P3,
-            "info": Severity.P3,
-            "none": Severity.P3,
-        }
-    )
-    """What the alert's `severity` label means where the runbook does not say."""
+    severities: dict[str, Severity] = Field(default_factory=lambda: dict(SEVERITIES))
+    """What more words of the alert's `severity` label mean, where the runbook does not say: `{sev1: P0}`."""
+
+    @field_validator("severities")
+    @classmethod
+    def _beside_the_usual(cls, severities: dict[str, Severity]) -> dict[str, Severity]:
+        return {**SEVERITIES, **{word.strip().lower(): severity for word, severity in severities.items()}}
 
 
 class Escalation(Section):
@@ -353,6 +369,8 @@ DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 class Hours(Section):
     """When a route is open: on these days, between these times of day; `22:00` to `06:00` goes past midnight."""
 
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
+
     days: tuple[Day, ...] = Field(DAYS, min_length=1)
     """The days; of a time past midnight the day it begins on."""
     since: time = Field(time(0, 0), alias="from")
@@ -379,6 +397,8 @@ class Route(Section):
     thing, however it is spelled), with `runbook` and `cause` of the incident added as
     `responder_runbook` and `responder_cause`.
     """
+
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
 
     match: tuple[str, ...] = ()
     """Alertmanager's matchers, `team="payments"`; all have to hold."""
@@ -485,6 +505,11 @@ class Settings(BaseSettings):
         return f"http://{name}:{port}"
 
     @property
+    def root(self) -> str:
+        """The path of `external_url`, under which everything is for people; empty at the top."""
+        return urlsplit(self.base_url).path.rstrip("/")
+
+    @property
     def cluster_labels(self) -> ClusterLabels:
         """How the labels of an alert name its cluster."""
         names = (self.cluster_label,) if isinstance(self.cluster_label, str) else self.cluster_label
@@ -503,6 +528,26 @@ class Settings(BaseSettings):
     def alertmanagers(self) -> tuple[AlertmanagerSettings, ...]:
         """The common one, whether it has an address or not, and those of clusters."""
         return (self.alertmanager, *(known.alertmanager for known in self.clusters if known.alertmanager.url))
+
+    _http = field_validator("external_url")(_web)
+
+    @field_validator("database")
+    @classmethod
+    def _database(cls, url: str) -> str:
+        file = url.removeprefix("sqlite:///")
+        if file == url or not file or file.startswith("?"):
+            raise ValueError(
+                f"{_shown(url)!r} is not supported: write sqlite:///FILE, with a path from / sqlite:////FILE"
+            )
+        return url
+
+    @field_validator("log_level", "log_format")
+    @classmethod
+    def _known_word(cls, word: str, info: ValidationInfo) -> str:
+        known = LEVELS if info.field_name == "log_level" else FORMS
+        if word.lower() not in known:
+            raise ValueError(f"unknown {word!r}{did_you_mean(word.lower(), known)}; there is {', '.join(known)}")
+        return word.lower()
 
     @field_validator("listen")
     @classmethod
@@ -558,17 +603,5 @@ class Settings(BaseSettings):
 
 
 def load(path: Path | None, **overrides: Any) -> Settings:
-    """Read the file (if any) and the environment; raises ConfigError naming file and key."""
-    given: dict[str, Any] = {}
-    if path is not None:
-        try:
-            given = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        except (OSError, yaml.YAMLError) as error:
-            raise ConfigError(f"{path}: {error}") from None
-        if not isinstance(given, dict):
-            raise ConfigError(f"{path}: must be a mapping of settings")
-    try:
-        return Settings(**{**given, **overrides})
-    except ValidationError as error:
-        where = str(path) if path else "settings"
-        raise ConfigError("\n".join(f"{where}: {line}" for line in complaints(error, Settings))) from None
+    """Read the file (if any) and the environment; raises ConfigError naming place and key of each mistake."""
+    return build(Settings, path, overrides)

@@ -129,3 +129,18 @@ def test_the_examples_of_sinks_and_routes_are_settings_that_work(block: str, tmp
     file.write_text(block)
     settings = load_settings(file)
     assert Routing(settings.routes, make_sinks(settings))
+
+
+def test_the_settings_are_shown_as_people_write_them() -> None:
+    text = generate.pages()["settings.md"]
+    for line in (
+        "| `routes[].continue` |  | bool | `false` |",
+        "| `routes[].hours[].from` |  | time | `00:00` |",
+        "| `incidents.keep` | `RESPONDER_INCIDENTS__KEEP` | duration | `90d` |",
+        "| `routes` | `RESPONDER_ROUTES` | list of [routes[]](#routes) |",
+        "| `clusters[].prometheus` |  | [prometheus](#prometheus) |",
+        "| `sinks` | `RESPONDER_SINKS` | list of map of anything | `[{name: console, kind: log}]` |",
+    ):
+        assert line in text
+    assert text.count("## kubernetes\n") == 1
+    assert "clusters[].kubernetes.kubeconfig" not in text

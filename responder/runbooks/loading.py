@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from responder import actions, packaged
 from responder.detectors import Detectors
+from responder.documents import Document, Problem, Problems, read
 from responder.metrics import SEVERITIES, Metrics, begin
 from responder.model.communication import StatusTemplates
 from responder.model.escalation import EscalationPolicy
@@ -20,7 +21,6 @@ from responder.model.runbook_test import RunbookTest
 from responder.plugins import Catalog, did_you_mean
 from responder.probes import Probe
 from responder.runbooks.checking import Checker, Found, check_escalation, check_templates
-from responder.runbooks.documents import Document, Problem, Problems, read
 from responder.runbooks.rulebook import Rulebook
 from responder.runbooks.variables import Variables
 

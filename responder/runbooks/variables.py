@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from responder.documents import Document, Problem
 from responder.plugins import did_you_mean
-from responder.runbooks.documents import Document, Problem
 
 _USE = re.compile(r"\{\{-?\s*vars\.([A-Za-z_]\w*)\s*-?\}\}")
 _READ = re.compile(r"\bvars\.([A-Za-z_]\w*)")

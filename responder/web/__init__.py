@@ -1,6 +1,6 @@
 """Pages and JSON API. `setup` puts them into an application; handlers find their collaborators in `app[SITE]`."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import aiohttp_jinja2
 from aiohttp import web
@@ -12,10 +12,10 @@ from responder.web import actions, api, assets, formats, live, operations, outle
 from responder.web.guard import guard, harden
 from responder.web.hands import routes as hands_routes
 from responder.web.health import Sources
-from responder.web.problems import explain
+from responder.web.problems import ROOT, explain
 from responder.web.site import SITE, Door, Hands, Health, Incidents, Site, Source
 
-__all__ = ["SITE", "Door", "Hands", "Health", "Incidents", "Site", "Source", "mount", "setup"]
+__all__ = ["SITE", "Door", "Hands", "Health", "Incidents", "Site", "Source", "mount", "reached", "setup"]
 
 
 def setup(
@@ -46,9 +46,18 @@ def setup(
     mount(app, site)
 
 
+def reached(root: str, routes: Sequence[web.RouteDef]) -> list[web.RouteDef]:
+    """The routes at the top, for a proxy that strips the sub-path, and under it, for one that does not."""
+    return [
+        *routes,
+        *(web.RouteDef(route.method, root + route.path, route.handler, route.kwargs) for route in routes if root),
+    ]
+
+
 def mount(app: web.Application, site: Site, *, heartbeat: float = live.HEARTBEAT) -> None:
     """Put pages, API and operations into the application, over any collaborators."""
     app[SITE] = site
+    app[ROOT] = site.root
     app[assets.ASSETS] = found = assets.load()
     app[live.HUB] = hub = live.Hub(site.incidents, heartbeat)
     app.cleanup_ctx.append(hub.running)
@@ -65,7 +74,8 @@ def mount(app: web.Application, site: Site, *, heartbeat: float = live.HEARTBEAT
         lstrip_blocks=True,
     )
     environment.globals.update(
-        asset=lambda name: assets.address(found, name),
+        asset=lambda name: assets.address(found, name, site.root),
+        root=site.root,
         status_words=views.STATUS_WORDS,
         evidence_words=views.EVIDENCE_WORDS,
         place_of=views.place,
@@ -78,6 +88,7 @@ def mount(app: web.Application, site: Site, *, heartbeat: float = live.HEARTBEAT
         *outlets.routes(),
         *operations.routes(site.metrics),
     )
-    own = app.add_routes(guarded)
-    app.add_routes([*operations.open_routes(), *outlets.open_routes(), web.get("/static/{name}", assets.serve)])
+    own = app.add_routes(reached(site.root, guarded))
+    unguarded = (*operations.open_routes(), *outlets.open_routes(), web.get("/static/{name}", assets.serve))
+    app.add_routes(reached(site.root, unguarded))
     app.middlewares.extend((explain, guard(frozenset(own))))

@@ -148,13 +148,13 @@ def _shown(request: web.Request, line: ActionLine | None) -> web.Response:
     if line is None:
         raise _no_action()
     if request.content_type in FORMS:
-        raise web.HTTPSeeOther(f"/incidents/{segment(request.match_info['id'])}#actions")
+        raise web.HTTPSeeOther(f"{request.app[SITE].root}/incidents/{segment(request.match_info['id'])}#actions")
     return model(line)
 
 
 async def _stop_shown(request: web.Request) -> web.Response:
     if request.content_type in FORMS:
-        raise web.HTTPSeeOther("/")
+        raise web.HTTPSeeOther(f"{request.app[SITE].root}/")
     return await stopped(request)
 
 
@@ -164,7 +164,7 @@ def _refused(request: web.Request, trouble: Trouble) -> web.Response:
     if isinstance(trouble, Declined):
         status = HTTPStatus.FORBIDDEN if trouble.reason is Reason.FORBIDDEN else HTTPStatus.CONFLICT
     refused = Refused(status, f"Not done: {trouble}.")
-    if request.path.startswith("/api/") and request.content_type not in FORMS:
+    if request.app[SITE].path_of(request).startswith("/api/") and request.content_type not in FORMS:
         raise refused
     response = aiohttp_jinja2.render_template("error.html", request, {"refused": refused})
     response.set_status(status)

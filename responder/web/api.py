@@ -63,7 +63,10 @@ async def incidents(request: web.Request) -> web.Response:
         headers["X-Total-Count"] = str(found.total)
     if found.after:
         query = filters.more(found.after)
-        headers |= {"X-Next-Cursor": found.after, "Link": f'</api/v1/incidents?{query}>; rel="next"'}
+        headers |= {
+            "X-Next-Cursor": found.after,
+            "Link": f'<{request.app[SITE].root}/api/v1/incidents?{query}>; rel="next"',
+        }
     return answer(body, headers)
 
 
@@ -172,9 +175,9 @@ async def report_schema(_request: web.Request) -> web.Response:
     return answer(json.dumps(schema.report()).encode(), content_type="application/schema+json")
 
 
-async def openapi(_request: web.Request) -> web.Response:
+async def openapi(request: web.Request) -> web.Response:
     """This API, as OpenAPI 3.1."""
-    return answer(json.dumps(schema.openapi()).encode())
+    return answer(json.dumps(schema.openapi(request.app[SITE].root or "/")).encode())
 
 
 def find_runbook(request: web.Request) -> Runbook:
@@ -238,7 +241,7 @@ def _line(said: object, most: int) -> str:
 async def done(request: web.Request) -> web.Response:
     """Back to the page for a form, the report as it is now for a program."""
     if request.content_type in FORMS:
-        raise web.HTTPSeeOther(f"/incidents/{segment(request.match_info['id'])}")
+        raise web.HTTPSeeOther(f"{request.app[SITE].root}/incidents/{segment(request.match_info['id'])}")
     return model(await report_of(request))
 
 

@@ -32,9 +32,9 @@ def load() -> Mapping[str, Asset]:
     return {path.name: _read(path) for path in sorted(FOLDER.iterdir()) if path.suffix in TYPES}
 
 
-def address(assets: Mapping[str, Asset], name: str) -> str:
+def address(assets: Mapping[str, Asset], name: str, root: str) -> str:
     """Where a page finds it."""
-    return f"/static/{name}?v={assets[name].version}"
+    return f"{root}/static/{name}?v={assets[name].version}"
 
 
 async def serve(request: web.Request) -> web.Response:

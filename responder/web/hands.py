@@ -49,13 +49,13 @@ async def start(request: web.Request) -> web.Response:
     incident_id = await site.hands.opener.open(name, labels, asker(request, given))
     place = f"/incidents/{segment(incident_id)}"
     if request.content_type in FORMS:
-        raise web.HTTPSeeOther(place)
+        raise web.HTTPSeeOther(f"{site.root}{place}")
     report = await site.incidents.get(incident_id)
     if report is None:
         raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, f"It is stored as {incident_id}, and will be opened soon.")
     response = model(report)
     response.set_status(HTTPStatus.CREATED)
-    response.headers["Location"] = f"/api/v1{place}"
+    response.headers["Location"] = f"{site.root}/api/v1{place}"
     return response
 
 

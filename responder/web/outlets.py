@@ -93,7 +93,7 @@ async def replay(request: web.Request) -> web.Response:
         raise not_found("There is no such sink.")
     count = await outlets.replay(name, str(given.get("incident", "")))
     if request.content_type in FORMS:
-        raise web.HTTPSeeOther("/sinks")
+        raise web.HTTPSeeOther(f"{request.app[SITE].root}/sinks")
     return web.json_response({"replayed": count})
 
 

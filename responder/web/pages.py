@@ -56,9 +56,9 @@ async def incidents(request: web.Request) -> web.Response:
     )
 
 
-async def to_list(_request: web.Request) -> web.Response:
+async def to_list(request: web.Request) -> web.Response:
     """The list is at the root."""
-    raise web.HTTPFound("/")
+    raise web.HTTPFound(f"{request.app[SITE].root}/")
 
 
 async def incident(request: web.Request) -> web.Response:

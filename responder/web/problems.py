@@ -16,6 +16,10 @@ log = structlog.get_logger(__name__)
 Headers = Iterable[tuple[str, str]]
 
 
+ROOT: web.AppKey[str] = web.AppKey("root", str)
+"""The sub-path that everything is under; empty at the top."""
+
+
 class Refused(Exception):
     """The request cannot be answered as it is; `errors` name the bad fields."""
 
@@ -55,7 +59,7 @@ async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 def answer(request: web.Request, refused: Refused, headers: Headers = ()) -> web.Response:
     """The refusal in the form that the asker reads."""
-    if request.path.startswith("/api/"):
+    if request.path.removeprefix(request.app[ROOT]).startswith("/api/"):
         response = web.Response(body=_document(refused), content_type="application/problem+json")
     elif "text/html" in request.headers.get("Accept", ""):
         response = aiohttp_jinja2.render_template("error.html", request, {"refused": refused})

@@ -26,8 +26,8 @@ def report() -> Json:
 
 
 @cache
-def openapi() -> Json:
-    """The whole document."""
+def openapi(server: str = "/") -> Json:
+    """The whole document, for a server at an address or path."""
     models = [(model, "serialization") for model in (Report, ReportSummary, Runbook, Cause, Stop)]
     _, schemas = models_json_schema(models, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
     return {
@@ -39,7 +39,7 @@ def openapi() -> Json:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "jsonSchemaDialect": DIALECT,
-        "servers": [{"url": "/"}],
+        "servers": [{"url": server}],
         "security": [{}, {"token": []}, {"password": []}],
         "paths": _paths(),
         "components": {

@@ -5,10 +5,12 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from responder.clock import Clock
+from responder.documents import Problem
 from responder.flow.act import Actor
 from responder.flow.approve import Approver
 from responder.flow.communicate import Communicator
@@ -21,7 +23,6 @@ from responder.metrics import Metrics
 from responder.model.finding import Cause
 from responder.model.listing import Listing, Position
 from responder.model.report import Report
-from responder.runbooks.documents import Problem
 from responder.runbooks.rulebook import Rulebook
 
 
@@ -151,6 +152,16 @@ class Site:
     base_url: str = ""
     protected: bool = True
     names: frozenset[str] = frozenset()
+
+    @property
+    def root(self) -> str:
+        """The sub-path that everything is under, as people reach it; empty at the top."""
+        return urlsplit(self.base_url).path.rstrip("/")
+
+    def path_of(self, request: web.Request) -> str:
+        """The path that was asked for, without the sub-path."""
+        under = request.path.removeprefix(self.root)
+        return under if self.root and under.startswith("/") else request.path
 
     def cause(self, slug: str) -> Cause | None:
         """An entry of the catalogue, or of a runbook's own causes."""

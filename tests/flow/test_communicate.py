@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from responder import detectors, plugins, probes
+from responder.documents import Problems
 from responder.flow.communicate import compose, context, state_of
 from responder.flow.review import review
 from responder.flow.target import aims
@@ -19,7 +20,6 @@ from responder.model.report import Check, Investigation, InvestigationStatus, Ve
 from responder.model.runbook import Runbook
 from responder.model.subject import Subject
 from responder.probes import Probe
-from responder.runbooks.documents import Problems
 from responder.runbooks.loading import load, shipped
 from tests.makers import NOW
 

@@ -1,9 +1,11 @@
 """YAML files with a memory for lines: data for pydantic, and where in the file each value stands."""
 
+import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
@@ -11,7 +13,34 @@ from responder.errors import ConfigError
 
 LARGEST = 1024 * 1024
 
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Fast: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_Fast):  # type: ignore[misc]
+    """Plain values as YAML 1.2 has them (its core schema, without octal and hexadecimal numbers).
+
+    `22:00` is a text and not the number 1320, `no` and `on` are words, `2026-03-04` is no date.
+    """
+
+    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
+
+
+class _Texts(_Fast):  # type: ignore[misc]
+    """Every plain value as it was written, save for null: what it is a key of says what it means."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
+
+
+for _tag, _pattern, _first in (
+    ("tag:yaml.org,2002:null", r"(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
+    ("tag:yaml.org,2002:merge", r"<<$", ["<"]),
+    ("tag:yaml.org,2002:bool", r"(?:true|True|TRUE|false|False|FALSE)$", list("tTfF")),
+    ("tag:yaml.org,2002:int", r"[-+]?(?:0|[1-9][0-9]*)$", list("-+0123456789")),
+    ("tag:yaml.org,2002:float", r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?$", list("-+.0123456789")),
+):
+    _Loader.add_implicit_resolver(_tag, re.compile(_pattern), _first)
+    if _tag.endswith(("null", "merge")):
+        _Texts.add_implicit_resolver(_tag, re.compile(_pattern), _first)
 
 
 @dataclass(frozen=True)
@@ -50,25 +79,54 @@ class Document:
 
 def read(file: Path) -> Iterator[Document]:
     """The documents of a file. Raises Problems: unreadable, no YAML, doubled keys, aliases."""
+    text = _text(file)
+    with _complaining(file):
+        if alias := next((event for event in yaml.parse(text, _Loader) if isinstance(event, yaml.AliasEvent)), None):
+            raise Problems([Problem(file, _number(alias.start_mark), "", "aliases (*name) are not for rules")])
+        yield from _documents(file, text, _Loader)
+
+
+def read_settings(file: Path) -> Document:
+    """The one document of a file of settings: a mapping, its values as they were written. Raises Problems."""
+    with _complaining(file):
+        found = list(_documents(file, _text(file), _Texts))
+    if not found:
+        return Document(file, {}, yaml.MappingNode("", []))
+    if len(found) > 1 or not isinstance(found[0].data, dict):
+        raise Problems([Problem(file, 1, "", "must be one mapping of settings, as `listen: 127.0.0.1:9095`")])
+    return found[0]
+
+
+def _text(file: Path) -> str:
     try:
         if file.stat().st_size > LARGEST:
             raise Problems([Problem(file, 1, "", f"is larger than {LARGEST} bytes")])
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Problems([Problem(file, 1, "", f"cannot be read: {error}")]) from None
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise Problems([Problem(file, 1, "", f"cannot be read: {error.strerror or error}")]) from None
+    except UnicodeDecodeError:
+        raise Problems([Problem(file, 1, "", "cannot be read: it is no UTF-8 text")]) from None
+
+
+def _documents(file: Path, text: str, loader: type[_Fast]) -> Iterator[Document]:
+    for node in yaml.compose_all(text, loader):
+        if node is not None:
+            _refuse_doubled_keys(file, node)
+            yield Document(file, _construct(node), node)
+
+
+@contextmanager
+def _complaining(file: Path) -> Iterator[None]:
+    """What the parser finds wrong, as Problems."""
     try:
-        if alias := next((event for event in yaml.parse(text, _Loader) if isinstance(event, yaml.AliasEvent)), None):
-            raise Problems([Problem(file, _number(alias.start_mark), "", "aliases (*name) are not for rules")])
-        for node in yaml.compose_all(text, _Loader):
-            if node is not None:
-                _refuse_doubled_keys(file, node)
-                yield Document(file, _construct(node), node)
+        yield
     except yaml.MarkedYAMLError as error:
         raise Problems(
             [Problem(file, _number(error.problem_mark), "", f"is no YAML: {error.problem or error.context}")]
         ) from None
-    except yaml.YAMLError as error:
-        raise Problems([Problem(file, 1, "", f"is no YAML: {error}")]) from None
+    except (yaml.YAMLError, RecursionError, ValueError, TypeError) as error:
+        line = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise Problems([Problem(file, 1, "", f"is no YAML: {line}")]) from None
 
 
 def _construct(node: yaml.Node) -> Any:
