@@ -8,7 +8,7 @@ where, and what is written down is not its business: see `responder/flow/act.py`
 
 import sys
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from responder import plugins
 from responder.clients import Clients
@@ -17,7 +17,15 @@ from responder.model.subject import Subject, Target, same
 from responder.plugins import Catalog, Plugin
 from responder.probes import Inquiry, Permission
 
-__all__ = ["Action", "Inquiry", "Permission", "Preview", "load"]
+__all__ = ["Action", "Gate", "Inquiry", "Permission", "Preview", "load", "open_gate"]
+
+Gate = Callable[[Preview], Awaitable[str]]
+"""Why policy forbids what was planned, else empty."""
+
+
+async def open_gate(_planned: Preview) -> str:
+    """Nothing is forbidden."""
+    return ""
 
 
 class Action(Plugin):
@@ -32,8 +40,11 @@ class Action(Plugin):
         return next((one for one in about if same(one, target.subject)), None)
 
     @abstractmethod
-    async def preview(self, inquiry: Inquiry, clients: Clients) -> Preview:
-        """What it would change now, or why it will not. Raises Temporary where that cannot be told now."""
+    async def preview(self, inquiry: Inquiry, clients: Clients, gate: Gate = open_gate) -> Preview:
+        """What it would change now, or why it will not. Raises Temporary where that cannot be told now.
+
+        A server is asked to try it only where the gate is open.
+        """
 
     @abstractmethod
     async def apply(self, preview: Preview, clients: Clients, by: str) -> str:

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from responder.actions import Action, Inquiry, Permission, Preview
+from responder.actions import Action, Gate, Inquiry, Permission, Preview, open_gate
 from responder.clients import Clients, Exists, Kubernetes
 from responder.errors import Permanent, Reason, Temporary, Trouble
 from responder.model.action import EVERYWHERE, Change
+from responder.model.changes import written
 from responder.model.graph import matches
 from responder.model.kubernetes import Object, mapping
 from responder.model.subject import Subject, Target, same
@@ -15,6 +16,8 @@ from responder.templating import KubeName
 
 BUDGET = "disruption budget"
 """How the API server's refusal of an eviction can be told from being busy."""
+_FIELDS = 5
+"""Changed fields that are named."""
 _KEEPERS: Mapping[str, str] = {
     "argocd.argoproj.io/instance": "Argo CD",
     "argocd.argoproj.io/tracking-id": "Argo CD",
@@ -30,9 +33,11 @@ class Refusal(Exception):
 class KubernetesAction(Action):
     """A change of objects in the incident's cluster."""
 
-    async def preview(self, inquiry: Inquiry, clients: Clients) -> Preview:
+    async def preview(self, inquiry: Inquiry, clients: Clients, gate: Gate = open_gate) -> Preview:
         try:
             found = await self.plan(inquiry, clients.kubernetes)
+            if problem := await gate(found):
+                return found.model_copy(update={"refusal": problem})
             await _try(found, clients.kubernetes)
         except Refusal as refusal:
             return Preview(text=self.wish, refusal=str(refusal))
@@ -58,7 +63,8 @@ class KubernetesAction(Action):
                 done.append(f"{change.name} is there already")
                 continue
             except Permanent as trouble:
-                raise Permanent(_after(done, _said(trouble)), trouble.reason) from None
+                problem = f"{_said(trouble)}{await _changed_since(change, trouble, clients.kubernetes)}"
+                raise Permanent(_after(done, problem), trouble.reason) from None
             except Temporary as trouble:
                 if BUDGET in str(trouble):
                     raise Permanent(_after(done, _said(trouble)), trouble.reason) from None
@@ -125,14 +131,20 @@ def inside(workload: Object) -> str:
 
 
 def planned(
-    kubernetes: Kubernetes, text: str, items: Sequence[Object], changes: Sequence[Change], command: str, undo: str = ""
+    kubernetes: Kubernetes,
+    text: str,
+    items: Sequence[Object],
+    changes: Sequence[Change],
+    *commands: str,
+    undo: str = "",
 ) -> Preview:
     """The preview of a change of objects."""
     return Preview(
         text=text,
         objects=tuple(key(kubernetes, item) for item in items),
+        uids=tuple(item.uid for item in items),
         namespaces=tuple(dict.fromkeys(item.namespace or EVERYWHERE for item in items)),
-        commands=(command,),
+        commands=commands,
         undo=undo,
         warnings=tuple(dict.fromkeys(warning for item in items for warning in _kept_by(item))),
         changes=tuple(changes),
@@ -140,7 +152,11 @@ def planned(
 
 
 def patch(item: Object, resource: str, body: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Change:
-    """A patch of an object."""
+    """A patch of an object, which fails where another one has its name by now."""
+    if isinstance(body, Mapping):
+        body = {**body, "metadata": {**mapping(body.get("metadata")), "uid": item.uid}}
+    else:
+        body = [{"op": "test", "path": "/metadata/uid", "value": item.uid}, *body]
     return Change(verb="patch", resource=resource, namespace=item.namespace, name=item.name, uid=item.uid, body=body)
 
 
@@ -211,6 +227,23 @@ def _said(trouble: Trouble) -> str:
     if trouble.reason is Reason.FORBIDDEN:
         return f"{trouble}: `responder rbac --config` prints the rights that actions need"
     return str(trouble)
+
+
+async def _changed_since(change: Change, trouble: Permanent, kubernetes: Kubernetes) -> str:
+    """Who changed the object of a patch that does not fit it any more, and what, as far as the object says so."""
+    if change.verb != "patch" or trouble.reason is not Reason.BAD_REQUEST:
+        return ""
+    try:
+        now = Object(await kubernetes.get(change.resource.partition("/")[0], change.name, namespace=change.namespace))
+    except Trouble:
+        return ""
+    if now.uid != change.uid:
+        return f"; another {now.subject} took its place at {now.metadata.get('creationTimestamp')}"
+    latest = next((entry for entry in written(now) if entry.by_hand and entry.at), None)
+    if latest is None or latest.at is None:
+        return ""
+    fields = f" ({', '.join(latest.fields[:_FIELDS])})" if latest.fields else ""
+    return f"; {latest.manager} changed it last{fields}, at {latest.at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _after(done: Sequence[str], trouble: str = "") -> str:

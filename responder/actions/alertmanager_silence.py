@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from pydantic import Field
 
-from responder.actions import Action, Inquiry, Preview
+from responder.actions import Action, Gate, Inquiry, Preview, open_gate
 from responder.clients import Clients
 from responder.errors import Permanent, Temporary
 from responder.model.action import Change
@@ -28,7 +28,7 @@ class AlertmanagerSilence(Action):
     duration: Duration = Field(timedelta(hours=1), ge=timedelta(minutes=1), le=timedelta(days=7))
     reason: Plain = Field("", max_length=500)
 
-    async def preview(self, inquiry: Inquiry, clients: Clients) -> Preview:
+    async def preview(self, inquiry: Inquiry, clients: Clients, gate: Gate = open_gate) -> Preview:
         text = "Silence the incident's alerts"
         try:
             place = clients.alertmanager.url

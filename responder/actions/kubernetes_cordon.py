@@ -7,7 +7,7 @@ from pydantic import Field
 from responder.actions._kubernetes import KubernetesAction, Refusal, changes_of, patch, planned
 from responder.clients import Kubernetes
 from responder.model.action import Preview
-from responder.model.kubernetes import Object
+from responder.model.kubernetes import Object, mappings
 from responder.model.subject import Subject, Target
 from responder.probes import Inquiry, Permission
 from responder.probes._kubernetes import reads
@@ -47,7 +47,7 @@ class KubernetesCordon(KubernetesAction):
             [node],
             [patch(node, "nodes", {"spec": {"unschedulable": True}})],
             kubernetes.kubectl("cordon", node.name),
-            kubernetes.kubectl("uncordon", node.name),
+            undo=kubernetes.kubectl("uncordon", node.name),
         )
 
     def permissions(self) -> tuple[Permission, ...]:
@@ -55,4 +55,7 @@ class KubernetesCordon(KubernetesAction):
 
 
 def _takes_pods(node: Object) -> bool:
+    """Whether a pod without tolerations may go there."""
+    if any(taint.get("effect") in ("NoSchedule", "NoExecute") for taint in mappings(node.spec.get("taints"))):
+        return False
     return not node.spec.get("unschedulable") and node.conditions.get("Ready", {}).get("status") == "True"

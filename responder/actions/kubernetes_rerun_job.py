@@ -44,7 +44,7 @@ class KubernetesRerunJob(WorkloadAction):
         await _refuse_twice(kubernetes, owner, name)
         change = Change(verb="create", resource="jobs.batch", namespace=owner.namespace, name=name, body=body)
         undo = kubernetes.kubectl("-n", owner.namespace, "delete", "job", name)
-        return planned(kubernetes, text, [owner], [change], command, undo)
+        return planned(kubernetes, text, [owner], [change], command, undo=undo)
 
     def permissions(self) -> tuple[Permission, ...]:
         return *rights(), changes_of("jobs.batch", "create")

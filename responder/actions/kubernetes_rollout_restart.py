@@ -16,9 +16,8 @@ from responder.actions._kubernetes import (
 from responder.clients import Kubernetes
 from responder.model.action import Preview
 from responder.model.kubernetes import Object, mapping
+from responder.model.rollouts import RESTARTED_AT
 from responder.probes import Inquiry, Permission
-
-RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 
 
 class KubernetesRolloutRestart(WorkloadAction):

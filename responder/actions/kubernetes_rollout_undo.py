@@ -17,7 +17,7 @@ from responder.clients import Kubernetes
 from responder.clients.selectors import written
 from responder.model.action import Preview
 from responder.model.kubernetes import Object, mapping
-from responder.model.rollouts import Revision, changes, revisions
+from responder.model.rollouts import RESTARTED_AT, Revision, changes, revisions
 from responder.probes import Inquiry, Permission
 
 _HASHES = ("pod-template-hash", "controller-revision-hash", "pod-template-generation")
@@ -26,7 +26,8 @@ _HASHES = ("pod-template-hash", "controller-revision-hash", "pod-template-genera
 class KubernetesRolloutUndo(WorkloadAction):
     """Rolls a deployment, stateful set or daemon set back to the newest older revision that differs.
 
-    Refused while the rollout is paused, and where no older revision is kept.
+    One that only a restart tells apart does not differ, and one that was rolled back from is left out. Refused while
+    the rollout is paused, and where no older revision is kept.
     """
 
     async def plan(self, inquiry: Inquiry, kubernetes: Kubernetes) -> Preview:
@@ -47,7 +48,7 @@ class KubernetesRolloutUndo(WorkloadAction):
             [workload],
             [patch(workload, resource_of(workload), [*unchanged, {**template_at, "value": wanted}])],
             kubernetes.kubectl(*command, f"--to-revision={before.number}"),
-            kubernetes.kubectl(*command),
+            undo=kubernetes.kubectl(*command),
         )
 
     def permissions(self) -> tuple[Permission, ...]:
@@ -66,16 +67,26 @@ async def _history(kubernetes: Kubernetes, workload: Object) -> list[Revision]:
 
 
 def _last_two(history: list[Revision], template: Mapping[str, Any], workload: Object) -> tuple[int, Revision]:
-    """The number of the present revision, and the newest older one that differs; raises Refusal."""
+    """The number of the present revision, and the newest older one that differs and was not rolled back from.
+
+    Raises Refusal.
+    """
     present = max((one.number for one in history), default=0)
     for revision in reversed(history):
-        if revision.number < present and not _alike(revision.template, template):
+        if revision.number < present and not revision.left and not _alike(revision.template, template):
             return present, revision
-    raise Refusal(f"no older revision of {inside(workload)} is kept")
+    raise Refusal(f"no older revision of {inside(workload)} is kept that differs and was not rolled back from")
 
 
 def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    return _clean(one) == _clean(other)
+    return _without_restart(_clean(one)) == _without_restart(_clean(other))
+
+
+def _without_restart(template: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A template without the mark of a restart, which changes nothing else."""
+    metadata = mapping(template.get("metadata"))
+    annotations = {name: value for name, value in mapping(metadata.get("annotations")).items() if name != RESTARTED_AT}
+    return {**template, "metadata": {**metadata, "annotations": annotations}}
 
 
 def _clean(template: Mapping[str, Any]) -> dict[str, Any]:

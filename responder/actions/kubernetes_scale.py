@@ -69,7 +69,7 @@ class KubernetesScale(WorkloadAction):
             [workload],
             [patch(workload, f"{resource_of(workload)}/scale", swap("/spec/replicas", now, wanted))],
             kubernetes.kubectl(*command, f"--current-replicas={now}", f"--replicas={wanted}"),
-            kubernetes.kubectl(*command, f"--replicas={now}"),
+            undo=kubernetes.kubectl(*command, f"--replicas={now}"),
         )
 
     def permissions(self) -> tuple[Permission, ...]:

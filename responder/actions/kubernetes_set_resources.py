@@ -84,7 +84,7 @@ class KubernetesSetResources(WorkloadAction):
             [workload],
             [patch(workload, resource_of(workload), body)],
             kubernetes.kubectl(*command, f"--limits={self.resource}={after}"),
-            kubernetes.kubectl(*command, f"--limits={self.resource}={before}"),
+            undo=kubernetes.kubectl(*command, f"--limits={self.resource}={before}"),
         )
 
     def _container(self, workload: Object, inquiry: Inquiry) -> tuple[int, Container]:

@@ -40,7 +40,7 @@ class Listing:
 
 @dataclass(frozen=True)
 class Execution:
-    """How a command ended: `code` is its exit code, None where it did not even start, `error` says why.
+    """How a command ended: `code` is its exit code, None where it did not even start, `error` says what went wrong.
 
     The output is cut where it is long: `truncated`.
     """

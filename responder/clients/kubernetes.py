@@ -1,8 +1,10 @@
 """A live cluster: lists, objects and logs of its API server, shared between those who ask."""
 
 import json
+import math
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,10 @@ PAGE = 500
 LARGEST_LOG = 4 * 1024 * 1024
 LARGEST_OUTPUT = 64 * 1024
 TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+KILLED = 137
+"""The exit code of a command that was ended by force."""
+GRACE = 2.0
+"""Seconds until a command that is ended in its container has said so."""
 REMOVED = "unable to retrieve container logs for "
 
 
@@ -40,6 +46,8 @@ class LiveKubernetes:
         self._shared = self._share(what, metrics, clock)
         # a node that is down answers no logs; that must not stop the questions about the cluster
         self._logs = self._share(f"{what} (logs)", metrics, clock)
+        # neither must a command that takes too long stop the questions about logs
+        self._commands = self._share(f"{what} (commands)", metrics, clock)
         self._writes = self._share(f"{what} (changes)", metrics, clock)
         self._discovery = Discovery(self._json, clock)
 
@@ -146,15 +154,28 @@ class LiveKubernetes:
                 "add its arguments to kubernetes.exec in the settings if it may run",
                 Reason.FORBIDDEN,
             )
+        # a command goes on when its connection ends: only the container's own `timeout`, if it has one, ends it
+        bounded = ["timeout", "-s", "KILL", str(math.ceil(timeout)), *command]
+        ended = await self._run(namespace, pod, container, bounded, timeout)
+        if ended.code is None and '"timeout": executable file not found' in ended.error:
+            return await self._run(namespace, pod, container, command, timeout)
+        if ended.code == KILLED:
+            return replace(ended, error=f"it was ended, since it took longer than {timeout:g} s")
+        return ended
+
+    async def _run(self, namespace: str, pod: str, container: str, command: Sequence[str], timeout: float) -> Execution:
         query = [("command", word) for word in command]
         query += [("container", container), ("stdout", "true"), ("stderr", "true")]
         path = f"/api/v1/namespaces/{segment(namespace)}/pods/{segment(pod)}/exec?{urlencode(query)}"
-        return await self._logs.ask(path, lambda: self._server.execute(path, LARGEST_OUTPUT), timeout=timeout)
+        return await self._commands.ask(
+            path, lambda: self._server.execute(path, LARGEST_OUTPUT), timeout=timeout + GRACE
+        )
 
     async def close(self) -> None:
         """Release connections."""
         await self._shared.close()
         await self._logs.close()
+        await self._commands.close()
         await self._writes.close()
         await self._server.close()
 

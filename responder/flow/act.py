@@ -55,14 +55,20 @@ class Actor:
         matter = await self._world.database.read(lambda connection: read(self._world, connection, incident_id, action))
         if matter is None or matter.attempt is None:
             return None
-        match matter.attempt.state:
+        again = await self._go_on(matter, matter.attempt)
+        made = await self._world.database.read(lambda connection: actions.unchecked(connection, incident_id, action))
+        if made is None or again is not None:
+            return again
+        return await self._verify(matter, made)
+
+    async def _go_on(self, matter: Matter, attempt: Attempt) -> datetime | None:
+        """Make the change that was approved, or write down that nobody knows whether it was made."""
+        match attempt.state:
             case ActionState.RUNNING:
                 text = "Responder ended while the change was made, and does not repeat it"
-                return await self._finish(matter, matter.attempt, ActionState.UNKNOWN, text)
+                return await self._finish(matter, attempt, ActionState.UNKNOWN, text)
             case ActionState.APPROVED:
-                return await self._begin(matter, matter.attempt)
-            case ActionState.DONE if matter.attempt.checked_at is None:
-                return await self._verify(matter, matter.attempt)
+                return await self._begin(matter, attempt)
         return None
 
     async def stopped(self) -> Stop | None:
@@ -77,9 +83,15 @@ class Actor:
         await self._world.database.write(lambda connection: actions.set_stop(connection, stop))
         log.warning("act.stopped", by=by, why=stop.why)
 
+    async def stops(self) -> tuple[Stop, ...]:
+        """The stops that are over, the newest first: who stopped, why, and who resumed."""
+        return await self._world.database.read(actions.stops)
+
     async def resume(self, by: str) -> None:
         """Let actions go on."""
-        await self._world.database.write(lambda connection: actions.set_stop(connection, None))
+        await self._world.database.write(
+            lambda connection: actions.set_stop(connection, None, by=by, at=self._world.clock.now())
+        )
         log.warning("act.resumed", by=by)
 
     async def _begin(self, matter: Matter, attempt: Attempt) -> datetime | None:
@@ -134,6 +146,8 @@ class Actor:
             return min(now + AGAIN, until)
         elif found.passed is None:
             await self._settle(attempt, ActionState.DONE, {"checked": "nothing could be checked by machine", **checked})
+            if steps:
+                await self._note(attempt, f"{attempt.title}: whether it helped could not be checked")
         else:
             await self._settle(attempt, ActionState.DONE, {"checked": f"it did not help: {seen}", **checked})
             await self._note(attempt, f"{attempt.title} did not help: {seen}")
@@ -148,11 +162,10 @@ class Actor:
 
         def keep(connection: Connection) -> None:
             latest = read(self._world, connection, attempt.incident_id, attempt.action)
-            if latest is None or latest.attempt is None:
+            stored = actions.get(connection, attempt)
+            if latest is None or stored is None or stored.state is not attempt.state:
                 return
-            if (latest.attempt.number, latest.attempt.state) != (attempt.number, attempt.state):
-                return
-            actions.save(connection, latest.attempt.model_copy(update={"state": state, **changed}))
+            actions.save(connection, stored.model_copy(update={"state": state, **changed}))
             text = f"{_WORDS[state]}: {redact(said)}" if said else ""
             kind = TimelineKind.ACTION if state in _HARMLESS else TimelineKind.TROUBLE
             tell(self._world, connection, latest.incident, text, kind)

@@ -9,6 +9,7 @@ import structlog
 
 from responder.actions import Action
 from responder.errors import ConfigError, Permanent, Reason, Temporary
+from responder.flow import permit
 from responder.flow.matter import Matter
 from responder.flow.several import concerned
 from responder.flow.world import World
@@ -17,7 +18,7 @@ from responder.model.labels import meant
 from responder.model.redaction import redact
 from responder.model.subject import Target
 from responder.probes import Inquiry
-from responder.store import incidents, investigations
+from responder.store import actions, incidents, investigations
 from responder.templating import render
 
 log = structlog.get_logger(__name__)
@@ -43,11 +44,18 @@ class Remedy:
             inquiry = await self._inquiry(matter)
             action = self._build(matter, inquiry)
             clients = self.world.clients(inquiry.target.cluster)
-            found = await _within(LOOKING, lambda: action.preview(inquiry, clients))
+            found = await _within(LOOKING, lambda: action.preview(inquiry, clients, self._forbidden))
         except (ConfigError, Permanent) as error:
             found = Preview(text=matter.line.title, refusal=str(error))
         shown = {"text": redact(found.text), "refusal": redact(found.refusal)}
         return found.model_copy(update={**shown, "commands": tuple(map(redact, found.commands))})
+
+    async def _forbidden(self, planned: Preview) -> str:
+        """Why the settings forbid what was planned; it is asked again in the transaction that decides."""
+        policy, now = self.world.settings.actions, self.world.clock.now()
+        since = permit.remembered(policy, now)
+        lately = await self.world.database.read(lambda connection: actions.begun_since(connection, since))
+        return permit.refusal(policy, planned, lately, now)
 
     async def apply(self, matter: Matter, preview: Preview, by: str) -> tuple[ActionState, str]:
         """Make the changes of a preview that was made just now; returns the outcome, whatever happens."""

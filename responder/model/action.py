@@ -59,13 +59,15 @@ class Change(Record):
 class Preview(Record):
     """What an action would do now, in one sentence; `refusal` says why it will not.
 
-    `objects` are what it changes (`cluster/namespace/kind/name`, which the cool-down goes by), `namespaces` where they
-    are, `*` for what has none. `warnings` are worth knowing and forbid nothing. The changes themselves are never kept:
-    they are made anew right before they are sent, and what they come to has to be what was approved.
+    `objects` are what it changes (`cluster/namespace/kind/name`, which the cool-down goes by), `uids` tell them from
+    others of the same name, `namespaces` are where they are, `*` for what has none. `warnings` are worth knowing and
+    forbid nothing. The changes themselves are never kept: they are made anew right before they are sent, and what they
+    come to has to be what was approved.
     """
 
     text: str
     objects: tuple[str, ...] = ()
+    uids: tuple[str, ...] = ()
     namespaces: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
     undo: str = ""
@@ -75,7 +77,7 @@ class Preview(Record):
 
     def same(self, other: "Preview") -> bool:
         """Whether both come to the same."""
-        return (self.text, self.objects, self.commands) == (other.text, other.objects, other.commands)
+        return all(getattr(self, name) == getattr(other, name) for name in ("text", "objects", "uids", "commands"))
 
 
 class Attempt(Record):
@@ -126,9 +128,11 @@ class ActionLine(Record):
 
 
 class Stop(Record):
-    """Nothing is changed any more; with the scope `auto` only what nobody approves."""
+    """Nothing is changed any more; with the scope `auto` only what nobody approves. Over once it is resumed."""
 
     scope: Literal["all", "auto"] = "all"
     by: str = ""
     at: AwareDatetime
     why: str = ""
+    resumed_by: str = ""
+    resumed_at: AwareDatetime | None = None

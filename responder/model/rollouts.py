@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,19 +11,25 @@ from responder.model.numbers import seconds
 from responder.model.redaction import redact_value
 
 REVISION = "deployment.kubernetes.io/revision"
+RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 _MOST_CHANGES = 6
 _LONGEST = 80
 
 
 @dataclass(frozen=True)
 class Revision:
-    """A pod template as it was rolled out. `at` is when, where known; `again` says that it is an older one's."""
+    """A pod template as it was rolled out. `at` is when, where known; `again` says that it is an older one's.
+
+    `left`: it was rolled back from.
+    """
 
     number: int
     name: str
     template: Mapping[str, Any]
     at: datetime | None
     again: bool = False
+    left: bool = False
+    created: datetime | None = None
 
     @property
     def images(self) -> str:
@@ -45,7 +51,9 @@ def revisions(objects: Sequence[Mapping[str, Any]]) -> list[Revision]:
             continue
         again = any(item.created and other.at and item.created < other.at for other in found)
         at = _scaled_at(item.name, events) if again else item.created
-        found.append(Revision(_number(item), item.name, template, at, again))
+        # an older template that has a newer number: what came between was left for it
+        left = [replace(one, left=one.left or _is_newer(one, item)) for one in found]
+        found = [*left, Revision(_number(item), item.name, template, at, again, created=item.created)]
     return found
 
 
@@ -71,6 +79,10 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
 def _number(item: Object) -> int:
     text = item.raw.get("revision") if item.kind == "ControllerRevision" else item.annotations.get(REVISION)
     return int(text) if str(text).isdecimal() else 0  # type: ignore[arg-type]
+
+
+def _is_newer(revision: Revision, item: Object) -> bool:
+    return bool(revision.created and item.created and revision.created > item.created)
 
 
 def _template(item: Object) -> Mapping[str, Any] | None:

@@ -104,5 +104,7 @@ async def _ready_pod(kubernetes: Kubernetes, where: Target) -> Pod:
 def _verdict(ended: Execution, lines: Sequence[str]) -> str:
     if ended.code is None:
         return f"did not run: {ended.error}"
+    if ended.error:
+        return ended.error
     said = f": {lines[-1][:_LONGEST]}" if lines else ", no output"
     return f"{'succeeded' if ended.code == 0 else f'exit code {ended.code}'}{said}"

@@ -22,6 +22,7 @@ LONGEST_NUMBER = 6
 FRESH = timedelta(seconds=30)
 _LINES = TypeAdapter(tuple[ActionLine, ...])
 _STOP = TypeAdapter(Stop | None)
+_STOPS = TypeAdapter(tuple[Stop, ...])
 
 
 def routes() -> list[web.RouteDef]:
@@ -33,6 +34,7 @@ def routes() -> list[web.RouteDef]:
         web.post(f"{one}/{{action}}/preview", preview),
         web.post(f"{one}/{{action}}", approve),
         web.get("/api/v1/actions/stop", stopped),
+        web.get("/api/v1/actions/stops", stops),
         web.post("/api/v1/actions/stop", stop),
         web.post("/api/v1/actions/resume", resume),
     ]
@@ -87,6 +89,11 @@ async def approve(request: web.Request) -> web.Response:
 async def stopped(request: web.Request) -> web.Response:
     """What stops actions; null where nothing does."""
     return answer(_STOP.dump_json(await request.app[SITE].hands.actor.stopped()))
+
+
+async def stops(request: web.Request) -> web.Response:
+    """The stops that are over, the newest first: who stopped, and who resumed."""
+    return answer(_STOPS.dump_json(await request.app[SITE].hands.actor.stops()))
 
 
 async def stop(request: web.Request) -> web.Response:

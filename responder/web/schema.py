@@ -141,6 +141,7 @@ def _actions(incident: Json) -> Json:
             "get": _get("stopped", "What stops all actions, null where nothing does", stopped),
             "post": _saying("stop", "Emergency stop: nothing is changed any more", None, {**by, "why": _TEXT}),
         },
+        "/api/v1/actions/stops": {"get": _get("stops", "The stops that are over, the newest first", _array("Stop"))},
         "/api/v1/actions/resume": {"post": _saying("resume", "Let actions go on", None, by)},
     }
     for path in (f"{one}/{{action}}", f"{one}/{{action}}/preview"):

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from typing import Any
 
 import pytest
 
@@ -177,6 +178,58 @@ async def test_a_rollback_of_a_stateful_set_takes_its_controller_revisions(desk:
     assert made == template("web:1")
 
 
+async def test_a_restart_is_no_revision_to_roll_back_to(desk: Desk) -> None:
+    now, restarted = deployment(), revision(2, "web:2")
+    for made in (now["spec"]["template"], restarted["spec"]["template"]):
+        made["metadata"]["annotations"] = {"kubectl.kubernetes.io/restartedAt": "2026-01-01T00:00:00Z"}
+    desk.cluster.add(now, revision(1, "web:2"), restarted)
+    assert "no older revision" in (await desk.preview("kubernetes.rollout_undo")).refusal
+
+
+async def test_what_was_rolled_back_from_is_not_gone_back_to(desk: Desk) -> None:
+    desk.cluster.add(deployment(), revision(2, "web:bad"), revision(3, "web:2", born=1))
+    assert "was not rolled back from" in (await desk.preview("kubernetes.rollout_undo")).refusal
+    desk.cluster.add(revision(1, "web:0", "web-0"))
+    desk.cluster.get("ReplicaSet", "web-0")["metadata"]["creationTimestamp"] = "2026-01-01T00:00:00Z"
+    assert "to revision 1" in (await desk.preview("kubernetes.rollout_undo")).text
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("kubernetes.scale", {"replicas": 5}),
+        ("kubernetes.rollout_restart", {}),
+        ("kubernetes.rollout_undo", {}),
+        ("kubernetes.set_resources", {}),
+    ],
+)
+async def test_another_object_of_the_same_name_is_left_alone(desk: Desk, kind: str, options: dict[str, Any]) -> None:
+    desk.cluster.add(deployment(), revision(1, "web:1"), revision(2, "web:2"))
+    seen = await desk.preview(kind, **options)
+    desk.cluster.get("Deployment", "web")["metadata"]["uid"] = "another"
+    assert not seen.same(await desk.preview(kind, **options))
+    with pytest.raises(Permanent, match="another deployment/web took its place"):
+        await CATALOG.build(kind, options).apply(seen, desk.clients, "Ada")
+    assert desk.cluster.changed[:-1] == []
+
+
+async def test_a_conflict_says_who_changed_what(desk: Desk) -> None:
+    desk.cluster.add(deployment())
+    seen = await desk.preview("kubernetes.scale", replicas=5)
+    found = desk.cluster.get("Deployment", "web")
+    found["spec"]["replicas"] = 4
+    found["metadata"]["managedFields"] = [
+        {
+            "manager": "kubectl-edit",
+            "operation": "Update",
+            "time": "2026-01-02T03:04:05Z",
+            "fieldsV1": {"f:spec": {"f:replicas": {}}},
+        }
+    ]
+    with pytest.raises(Permanent, match=r"kubectl-edit changed it last \(spec.replicas\), at 2026-01-02 03:04:05 UTC"):
+        await CATALOG.build("kubernetes.scale", {"replicas": 5}).apply(seen, desk.clients, "Ada")
+
+
 async def test_without_an_older_revision_there_is_nothing_to_roll_back_to(desk: Desk) -> None:
     stranger = revision(1, "web:0", "other-1")
     stranger["metadata"]["ownerReferences"] = owned("Deployment", "other")
@@ -211,10 +264,25 @@ async def test_pods_that_a_budget_protects_stay(desk: Desk) -> None:
 
 
 async def test_a_budget_that_ends_on_the_way_is_heeded_and_what_was_done_is_told(desk: Desk) -> None:
-    desk.cluster.add(deployment(), revision(2, "web:2"), pod("a", restarts=2), pod("b"), budget(1))
+    desk.cluster.add(deployment(), revision(2, "web:2"), pod("a", restarts=2), pod("b"), budget(2))
     seen = await desk.preview("kubernetes.delete_pods")
+    desk.cluster.add(budget(1))
     with pytest.raises(Permanent, match="changed a; then: a PodDisruptionBudget would be broken"):
         await CATALOG.build("kubernetes.delete_pods", {}).apply(seen, desk.clients, "Ada")
+
+
+async def test_no_more_pods_go_than_their_budget_allows_and_by_hand_neither(desk: Desk) -> None:
+    desk.cluster.add(deployment(), revision(2, "web:2"), pod("a", restarts=2), pod("b"), budget(1))
+    seen = await desk.preview("kubernetes.delete_pods")
+    assert seen.text == "Delete 1 of 2 unhealthy pods of deployment/web in shop: a (CrashLoopBackOff)"
+    (command,) = seen.commands
+    read, _, body = command.partition(" <<< ")
+    assert read.endswith("create --raw /api/v1/namespaces/shop/pods/a/eviction -f -")
+    assert json.loads(shlex.split(body)[0])["kind"] == "Eviction"
+    enough = budget(0)
+    enough["status"] |= {"currentHealthy": 3, "desiredHealthy": 2}
+    desk.cluster.add(enough)
+    assert "a PodDisruptionBudget" in (await desk.preview("kubernetes.delete_pods")).refusal
 
 
 async def test_a_pod_without_a_controller_is_never_deleted(desk: Desk) -> None:
@@ -272,6 +340,13 @@ async def test_a_node_is_cordoned_as_long_as_others_take_pods(desk: Desk) -> Non
     await desk.apply("kubernetes.cordon", here)
     assert desk.cluster.objects["/api/v1/nodes/n1"]["spec"]["unschedulable"] is True
     assert "cordoned already" in (await desk.preview("kubernetes.cordon", here)).refusal
+
+
+@pytest.mark.parametrize(("taint", "takes"), [("NoSchedule", 0), ("NoExecute", 0), ("PreferNoSchedule", 1)])
+async def test_a_node_that_takes_no_ordinary_pods_does_not_count(desk: Desk, taint: str, takes: int) -> None:
+    desk.cluster.add(node("n1"), node("control-plane", taint=taint))
+    seen = await desk.preview("kubernetes.cordon", Target(node="n1"))
+    assert (f"only {takes} other nodes" in seen.refusal) is (takes == 0)
 
 
 async def test_a_limit_is_raised_and_never_beyond_what_the_runbook_allows(desk: Desk) -> None:

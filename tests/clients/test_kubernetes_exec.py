@@ -62,7 +62,7 @@ async def test_a_command_says_its_output_and_its_code(tmp_path: Path) -> None:
     async with client(server, tmp_path) as kubernetes:
         ended = await kubernetes.exec("shop", "web-1", "web", ["nslookup", "kubernetes.default"])
     assert (ended.code, ended.stdout, ended.stderr, ended.truncated) == (0, "hello\n", "token=[redacted]\n", False)
-    assert server.commands == [["nslookup", "kubernetes.default"]]
+    assert server.commands == [["timeout", "-s", "KILL", "10", "nslookup", "kubernetes.default"]]
 
 
 async def test_what_is_not_allowed_is_never_sent(tmp_path: Path) -> None:
@@ -114,6 +114,35 @@ async def test_a_command_that_does_not_end_is_given_up_on(tmp_path: Path) -> Non
         with pytest.raises(Temporary) as caught:
             await kubernetes.exec("shop", "web-1", "web", COMMAND, timeout=0.3)
     assert caught.value.reason is Reason.TIMEOUT
+
+
+async def test_a_command_that_was_ended_in_its_container_is_said(tmp_path: Path) -> None:
+    ended = '{"status":"Failure","details":{"causes":[{"reason":"ExitCode","message":"137"}]}}'
+    async with client(FakeApiServer(frames=[(1, "half"), (3, ended)]), tmp_path) as kubernetes:
+        found = await kubernetes.exec("shop", "web-1", "web", COMMAND, timeout=3)
+    assert (found.code, found.stdout, found.error) == (137, "half", "it was ended, since it took longer than 3 s")
+
+
+async def test_a_container_that_cannot_end_commands_runs_them_all_the_same(tmp_path: Path) -> None:
+    missing = '{"status":"Failure","message":"exec failed: exec: \\"timeout\\": executable file not found in $PATH"}'
+    server = FakeApiServer(frames=[(3, missing)])
+    async with client(server, tmp_path) as kubernetes:
+        found = await kubernetes.exec("shop", "web-1", "web", COMMAND)
+    assert found.code is None
+    assert server.commands == [["timeout", "-s", "KILL", "10", *COMMAND], COMMAND]
+
+
+async def test_commands_that_do_not_end_leave_the_logs_readable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("responder.clients.kubernetes.GRACE", 0.0)
+    log = "2026-01-01T00:00:00Z hello\n"
+    server = FakeApiServer({"/api/v1/namespaces/shop/pods/web-1/log": log}, frames=[3600.0])
+    async with client(server, tmp_path) as kubernetes:
+        for _ in range(8):
+            with pytest.raises(Temporary):
+                await kubernetes.exec("shop", "web-1", "web", COMMAND, timeout=0.05)
+        assert await kubernetes.log("shop", "web-1", "web") == log
 
 
 @pytest.mark.parametrize(("code", "reason"), [(403, Reason.FORBIDDEN), (404, Reason.NOT_FOUND)])

@@ -294,6 +294,8 @@ async def test_an_emergency_stop_holds_over_a_restart_and_is_on_every_page(shop:
         assert (await service.get("actions/stop"))["by"] == "Ada"
         assert await service.say("actions/resume", by="Ada") is None
         assert "it smells" not in await page(service, "/")
+        (over,) = await service.get("actions/stops")
+        assert (over["by"], over["why"], over["resumed_by"]) == ("Ada", "it smells", "Ada")
         await service.say(f"incidents/{incident['id']}/actions/more", by="Ben")
         await shop.stands(service, "done")
 
@@ -380,6 +382,39 @@ async def test_what_did_not_help_is_said(shop: Shop) -> None:
     whole = await service.get(f"incidents/{incident['id']}")
     assert told(whole, "did not help: web: value >= 5")
     assert (await shop.stands(service, "done"))["attempt"]["checked"].startswith("it did not help")
+
+
+async def test_a_second_look_does_not_keep_anybody_from_learning_whether_it_helped(shop: Shop) -> None:
+    service = await shop.service()
+    incident = await shop.incident(service)
+    await service.say(f"incidents/{incident['id']}/actions/more", by="Ada")
+    await shop.stands(service, "done")
+    looked = await service.say(f"incidents/{incident['id']}/actions/more/preview")
+    assert looked["attempt"]["number"] == 2
+    shop.scaled()
+    await service.post(alert("WebDown", namespace="shop", pod="another"))
+    shop.clock.turn(timedelta(seconds=31))
+    async with asyncio.timeout(PATIENCE):
+        while not told(await service.get(f"incidents/{incident['id']}"), "Done: Scale the shop", "It helped:"):
+            await asyncio.sleep(0.05)
+    assert shop.cluster.changed == [SCALE]
+
+
+async def test_what_policy_forbids_is_not_even_tried(shop: Shop) -> None:
+    service = await shop.service(actions={**ALLOWED, "namespaces": ["other"]})
+    incident = await shop.incident(service)
+    looked = await service.say(f"incidents/{incident['id']}/actions/more/preview")
+    assert "the namespace shop may not be changed" in looked["attempt"]["preview"]["refusal"]
+    assert shop.cluster.tried == []
+
+
+async def test_an_object_that_was_made_anew_since_the_approval_is_not_changed(shop: Shop) -> None:
+    service = await shop.service()
+    incident = await shop.incident(service)
+    shop.cluster.after_tries = lambda: shop.cluster.get("Deployment", "web")["metadata"].update(uid="another")
+    await service.say(f"incidents/{incident['id']}/actions/more", by="Ada")
+    await shop.stands(service, "refused")
+    assert shop.cluster.changed == []
 
 
 async def test_the_same_object_is_left_alone_for_a_while(shop: Shop) -> None:

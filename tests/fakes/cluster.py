@@ -128,6 +128,8 @@ class FakeCluster(FakeApiServer):
             after = merged(seen, body) if form == MERGE else operated(seen, body)
         except BadPatch as problem:
             return status(422, "Invalid", f"the server rejected our request due to an error in our request: {problem}")
+        if after["metadata"].get("uid") != before["metadata"]["uid"]:
+            return status(409, "Conflict", "Precondition failed: UID in precondition is another")
         if after["metadata"].get("resourceVersion") != before["metadata"]["resourceVersion"]:
             return status(
                 409, "Conflict", "the object has been modified; please apply your changes to the latest version"
@@ -230,11 +232,12 @@ def template(image: str = "web:2", **more: Any) -> Raw:
 def deployment(replicas: int = 3, **spec: Any) -> Raw:
     """The deployment `web` in `shop`."""
     wanted = {"replicas": replicas, "selector": {"matchLabels": {"app": "web"}}, "template": template(), **spec}
-    return {"kind": "Deployment", "metadata": {"name": "web", "namespace": "shop", "generation": 1}, "spec": wanted}
+    metadata = {"name": "web", "namespace": "shop", "uid": "uid-web", "generation": 1}
+    return {"kind": "Deployment", "metadata": metadata, "spec": wanted}
 
 
-def revision(number: int, image: str, name: str = "") -> Raw:
-    """A replica set of that deployment."""
+def revision(number: int, image: str, name: str = "", born: int = 0) -> Raw:
+    """A replica set of that deployment, made at that hour: an older one than its number says was rolled back to."""
     made = template(image)
     made["metadata"]["labels"] = {"app": "web", "pod-template-hash": str(number)}
     metadata = {
@@ -242,6 +245,7 @@ def revision(number: int, image: str, name: str = "") -> Raw:
         "namespace": "shop",
         "labels": {"app": "web"},
         "annotations": {"deployment.kubernetes.io/revision": str(number)},
+        "creationTimestamp": f"2026-01-01T{born or number:02}:00:00Z",
         "ownerReferences": owned("Deployment", "web"),
     }
     spec = {"replicas": 3, "selector": {"matchLabels": {"app": "web"}}, "template": made}
@@ -285,9 +289,11 @@ def autoscaler() -> Raw:
     }
 
 
-def node(name: str, *, ready: bool = True, cordoned: bool = False) -> Raw:
-    """A node."""
-    spec = {"unschedulable": True} if cordoned else {}
+def node(name: str, *, ready: bool = True, cordoned: bool = False, taint: str = "") -> Raw:
+    """A node; with the effect of a taint, one."""
+    spec: Raw = {"unschedulable": True} if cordoned else {}
+    if taint:
+        spec["taints"] = [{"key": "dedicated", "effect": taint}]
     conditions = [{"type": "Ready", "status": str(ready)}]
     return {"kind": "Node", "metadata": {"name": name}, "spec": spec, "status": {"conditions": conditions}}
 
