@@ -13,15 +13,16 @@ from sqlalchemy import Connection
 
 from responder.flow import permit
 from responder.flow.approve import Approver
-from responder.flow.matter import POLICY, Matter, read, tell
+from responder.flow.change import change
+from responder.flow.matter import POLICY, Matter, read
 from responder.flow.remedy import Remedy
 from responder.flow.verify import AGAIN, Verifier
 from responder.flow.world import World
 from responder.model.action import ActionState, Attempt, Preview, Stop
-from responder.model.incident import TimelineKind
+from responder.model.incident import TimelineEntry, TimelineKind
 from responder.model.redaction import redact
 from responder.model.report import Verification
-from responder.store import actions
+from responder.store import actions, incidents
 
 log = structlog.get_logger(__name__)
 
@@ -127,9 +128,10 @@ class Actor:
     async def _finish(self, matter: Matter, attempt: Attempt, state: ActionState, said: str) -> datetime | None:
         """Write the outcome down; returns when to see whether it helped."""
         now = self._world.clock.now()
-        await self._settle(attempt, state, {"outcome": redact(said), "finished_at": now}, f"{attempt.title}: {said}")
-        if attempt.approved_by == POLICY and state not in _HARMLESS:
-            await self._stop_itself(attempt, said)
+        kind = TimelineKind.ACTION if state in _HARMLESS else TimelineKind.TROUBLE
+        line = self._line(f"{_WORDS[state]}: {attempt.title}: {said}", kind)
+        wrong = "" if state in _HARMLESS else said
+        await self._settle(attempt, state, {"outcome": redact(said), "finished_at": now}, line, wrong=wrong)
         return now + AGAIN if state is ActionState.DONE else None
 
     async def _verify(self, matter: Matter, attempt: Attempt) -> datetime | None:
@@ -138,61 +140,59 @@ class Actor:
         steps = [step for step in matter.runbook.verify if step.step and (not wanted or step.step in wanted)]
         found = await self._verifier.check(matter.runbook, steps, matter.incident, matter.investigation)
         until = (attempt.finished_at or now) + max((step.within for step in steps), default=AGAIN)
-        seen, checked = _seen(found), {"checked_at": now}
-        if found.passed:
-            text = f"{attempt.title}: {seen}"
-            await self._settle(attempt, ActionState.VERIFIED, {"checked": seen, **checked}, text)
-        elif steps and now < until:
+        if found.passed is not True and steps and now < until:
             return min(now + AGAIN, until)
+        seen, title = _seen(found), attempt.title
+        if found.passed:
+            checked, line, wrong = seen, self._line(f"{_WORDS[ActionState.VERIFIED]}: {title}: {seen}"), ""
         elif found.passed is None:
-            await self._settle(attempt, ActionState.DONE, {"checked": "nothing could be checked by machine", **checked})
-            if steps:
-                await self._note(attempt, f"{attempt.title}: whether it helped could not be checked")
+            checked, wrong = "nothing could be checked by machine", ""
+            line = self._line(f"{title}: whether it helped could not be checked", TimelineKind.TROUBLE)
         else:
-            await self._settle(attempt, ActionState.DONE, {"checked": f"it did not help: {seen}", **checked})
-            await self._note(attempt, f"{attempt.title} did not help: {seen}")
-            if attempt.approved_by == POLICY:
-                await self._stop_itself(attempt, f"it did not help: {seen}")
+            checked = wrong = f"it did not help: {seen}"
+            line = self._line(f"{title} did not help: {seen}", TimelineKind.TROUBLE)
+        state = ActionState.VERIFIED if found.passed else ActionState.DONE
+        lines = [line] if steps else []
+        await self._settle(attempt, state, {"checked": checked, "checked_at": now}, *lines, wrong=wrong)
         return None
 
     async def _settle(
-        self, attempt: Attempt, state: ActionState, changed: Mapping[str, object], said: str = ""
+        self,
+        attempt: Attempt,
+        state: ActionState,
+        changed: Mapping[str, object],
+        *lines: TimelineEntry,
+        wrong: str = "",
     ) -> None:
-        """Write down where the attempt stands now, unless it stands elsewhere by now, and have it told."""
+        """Write down where the attempt stands now, unless it stands elsewhere by now, and have it told.
+
+        What was done without a person and went `wrong` stops more of that, in the same transaction.
+        """
+        stops = bool(wrong) and attempt.approved_by == POLICY
 
         def keep(connection: Connection) -> None:
-            latest = read(self._world, connection, attempt.incident_id, attempt.action)
-            stored = actions.get(connection, attempt)
-            if latest is None or stored is None or stored.state is not attempt.state:
+            incident, stored = incidents.get(connection, attempt.incident_id), actions.get(connection, attempt)
+            if incident is None or stored is None or stored.state is not attempt.state:
                 return
             actions.save(connection, stored.model_copy(update={"state": state, **changed}))
-            text = f"{_WORDS[state]}: {redact(said)}" if said else ""
-            kind = TimelineKind.ACTION if state in _HARMLESS else TimelineKind.TROUBLE
-            tell(self._world, connection, latest.incident, text, kind)
+            more = [self._stop_itself(connection, attempt, wrong)] if stops else []
+            change(self._world, connection, incident, *lines, *more)
 
         await self._world.database.write(keep)
-        if said:
+        if state is not attempt.state:
             self._world.metrics.actions.labels(attempt.kind, state.value).inc()
             log.info("act.outcome", incident=attempt.incident_id, action=attempt.action, state=state.value)
 
-    async def _stop_itself(self, attempt: Attempt, why: str) -> None:
-        """What was done by itself went wrong: nothing more is, until somebody has looked."""
-        now = self._world.clock.now()
-        stop = Stop(scope="auto", by="Responder", at=now, why=f"{attempt.title}: {redact(why)}")
+    def _stop_itself(self, connection: Connection, attempt: Attempt, why: str) -> TimelineEntry:
+        """Do nothing more without a person, until somebody has looked."""
+        stop = Stop(scope="auto", by="Responder", at=self._world.clock.now(), why=f"{attempt.title}: {redact(why)}")
+        if actions.stop_of(connection) is None:
+            actions.set_stop(connection, stop)
+        text = "Nothing more is done without a person, until somebody resumes actions"
+        return self._line(text, TimelineKind.TROUBLE)
 
-        def keep(connection: Connection) -> None:
-            if actions.stop_of(connection) is None:
-                actions.set_stop(connection, stop)
-
-        await self._world.database.write(keep)
-        await self._note(attempt, "Nothing more is done without a person, until somebody resumes actions")
-
-    async def _note(self, attempt: Attempt, text: str) -> None:
-        def keep(connection: Connection) -> None:
-            if (latest := read(self._world, connection, attempt.incident_id, attempt.action)) is not None:
-                tell(self._world, connection, latest.incident, text, TimelineKind.TROUBLE)
-
-        await self._world.database.write(keep)
+    def _line(self, text: str, kind: TimelineKind = TimelineKind.ACTION) -> TimelineEntry:
+        return TimelineEntry(at=self._world.clock.now(), kind=kind, text=redact(text))
 
 
 def _stopped(matter: Matter, attempt: Attempt) -> str:
