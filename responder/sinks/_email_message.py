@@ -16,14 +16,21 @@ from jinja2 import Environment, StrictUndefined, Template
 from responder.model.incident import IncidentStatus, Severity
 from responder.model.links import web_address
 from responder.model.message import Button, Message
+from responder.sinks._chat import colour
 from responder.sinks._html import links
 from responder.sinks._text import clean, cut, first_line, parts
 
 LONGEST_SUBJECT = 200
+LONGEST_PLACE = 60
 LONGEST_DOMAIN = 40
 """Characters of a domain in an id: longer ones would not fit a line of a header that must not be encoded."""
 PICTURES = 700_000
 """Bytes of all pictures: with the rest less than 1 MB when encoded."""
+_STATES = {
+    IncidentStatus.FIRING: "firing",
+    IncidentStatus.UNKNOWN: "stale",
+    IncidentStatus.RESOLVED: "resolved",
+}
 _URGENT = (Severity.P0, Severity.P1)
 
 
@@ -66,7 +73,7 @@ def mail(
 ) -> EmailMessage:
     """The mail with this id, in the thread of its incident; `before` is the id of the mail before it.
 
-    `title` is the subject, the same for all mails of an incident.
+    `title` is the subject.
     """
     found = EmailMessage(policy.SMTP)
     root = thread_id(message, sender.domain)
@@ -101,10 +108,11 @@ def mail(
 
 
 def subject(message: Message, prefix: str = "") -> str:
-    """What and where. What may change (severity, status, finding) is not in it: one subject, one conversation."""
-    name = message.report.title if message.report else "Many incidents at once" if message.members else ""
-    known = [part for part in (name or message.subject, message.place) if part]
-    return _one_line(f"{prefix} {' · '.join(known)}", LONGEST_SUBJECT)
+    """`P1 firing: checkout is killed for using more memory than its limit · shop`."""
+    place = f" · {cut(message.place, LONGEST_PLACE)}" if message.place else ""
+    start = f"{prefix} {message.severity.value} {_STATES[message.status]}: "
+    room = LONGEST_SUBJECT - len(place) - len(start)
+    return _one_line(f"{start}{_one_line(message.headline, room)}{place}", LONGEST_SUBJECT)
 
 
 def text(message: Message) -> str:
@@ -126,7 +134,7 @@ def page(message: Message, pictures: Sequence[_Inline] = ()) -> str:
     return _template().render(
         headline=_one_line(message.headline, 400),
         context=first_line(message),
-        colour=_colour(message),
+        colour=f"#{colour(message):06x}",
         buttons=_buttons(message),
         parts=parts(message),
         pictures=pictures,
@@ -159,12 +167,6 @@ def _id(seed: str, domain: str) -> str:
 
 def _buttons(message: Message) -> list[Button]:
     return [button for button in message.buttons if web_address(button.url)]
-
-
-def _colour(message: Message) -> str:
-    if message.status is IncidentStatus.RESOLVED:
-        return "#0b7a5c"
-    return {"P0": "#b3261e", "P1": "#b3261e", "P2": "#a8500a"}.get(message.severity.value, "#0a5bd0")
 
 
 def _one_line(words: str, most: int) -> str:

@@ -84,10 +84,14 @@ def _lines(message: Message) -> Iterator[str]:
             yield f"{number}. {escaped(line)}" if part.numbered else f"- {escaped(line)}"
 
 
+def links(message: Message) -> str:
+    """The addresses on one line."""
+    return " · ".join(f"[{escaped(title)}](<{url}>)" for title, url in addresses(message).items() if len(url) <= 2000)
+
+
 def _end(message: Message, mark: str) -> Iterator[str]:
-    links = [f"[{escaped(title)}](<{url}>)" for title, url in addresses(message).items() if len(url) <= 2000]
-    if links:
-        yield " · ".join(links)
+    if where := links(message):
+        yield where
         yield ""
     charts = [(escaped(picture.title), picture.url) for picture in message.pictures if web_address(picture.url)]
     for title, url in charts[:3]:

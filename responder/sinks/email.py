@@ -37,7 +37,7 @@ MailAddress = Annotated[str, AfterValidator(_address)]
 
 
 class _Receipt(Record):
-    """The last mail: its id, what it said, and who has not got it yet; the subject of the conversation."""
+    """The last mail: its id, what it said, its subject, and who has not got it yet."""
 
     id: str = ""
     before: str = ""
@@ -49,8 +49,9 @@ class _Receipt(Record):
 class Email(Sink):
     """Sends a mail for each finding and end, one conversation an incident, as HTML with charts and as text.
 
-    Buttons are links to pages that ask before they act. The subject stays the same; severity, status and incident
-    are in the headers `X-Responder-Severity`, `-Status` and `-Incident`, for filters.
+    Buttons are links to pages that ask before they act. The subject has severity, state and the verdict; mail programs
+    keep the conversation together by `References`. Severity, status and incident are in the headers
+    `X-Responder-Severity`, `-Status` and `-Incident` too, for filters.
     """
 
     gathers = True
@@ -93,7 +94,7 @@ class Email(Sink):
             id=message_id(message, last.id, self._from.domain),
             before=last.id,
             digest=message.digest,
-            subject=last.subject or subject(message, self.subject_prefix),
+            subject=subject(message, self.subject_prefix),
             left=self.to,
         )
         return await self._send(message, now, medium)

@@ -14,7 +14,7 @@ from responder.model.runbook import Duration
 from responder.sinks import Medium, Preview, Sink
 from responder.sinks import _credentials as credentials
 from responder.sinks._http import Address, send
-from responder.sinks._issue_markdown import finding
+from responder.sinks._issue_markdown import finding, links
 from responder.sinks._paging import Standing, blocks, headline, text, wanted, words
 from responder.sinks._text import clean, cut, first_line
 
@@ -77,11 +77,17 @@ def _event(message: Message) -> dict[str, Any]:
         "title": cut(headline(message), LONGEST_TITLE),
         "status": "resolved" if wanted(message) == "resolved" else "firing",
         "deduplication_key": key(message),
-        "description": finding(message, LONGEST_DESCRIPTION),
+        "description": _description(message),
         "source_url": web_address(message.url),
         "metadata": _metadata(message),
     }
     return {name: value for name, value in event.items() if value}
+
+
+def _description(message: Message) -> str:
+    where = links(message)
+    said = finding(message, LONGEST_DESCRIPTION - len(where) - 2)
+    return f"{said}\n\n{where}" if where else said
 
 
 def _metadata(message: Message) -> dict[str, str]:

@@ -15,7 +15,7 @@ from responder.model.links import web_address
 from responder.model.message import Message
 from responder.sinks import Block, Medium, Preview, Sink
 from responder.sinks._kubernetes_objects import Place, event_name, place_of
-from responder.sinks._paging import headline, text
+from responder.sinks._paging import addresses, headline, text
 from responder.sinks._text import clean, cut, utf8
 
 LONGEST_MESSAGE = 1024
@@ -117,10 +117,11 @@ def _changes(message: Message, now: datetime, count: int = 1) -> dict[str, Any]:
 
 
 def _message(message: Message) -> str:
-    """Severity and headline, then as much of the parts as fits, and the incident's page."""
+    """Severity and headline, then as much of the parts and links as fits, and the incident's page."""
     address = web_address(message.url)
     link = f" {address}" if address and utf8(address) < LONGEST_MESSAGE // 2 else ""
-    said = clean(f"{message.severity.value} {headline(message)}\n{text(message)}").strip()
+    links = "\n".join(f"{title}: {url}" for title, url in addresses(message).items() if url != address)
+    said = clean(f"{message.severity.value} {headline(message)}\n{text(message)}\n\n{links}").strip()
     return cut(said, LONGEST_MESSAGE - utf8(link), utf8) + link
 
 

@@ -101,4 +101,5 @@ def _fitted(message: Message) -> Message:
 
 
 def _text(message: Message) -> str:
-    return "\n\n".join([message.headline, *paragraphs(message, _PLAIN)])
+    links = "\n".join(f"{link.title}: {link.url}" for link in message.links if link.url != message.url)
+    return "\n\n".join([message.headline, *paragraphs(message, _PLAIN), *([links] if links else [])])

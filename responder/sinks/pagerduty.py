@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr, field_validator
 
 from responder.errors import Permanent, Reason, Temporary
-from responder.model.incident import Severity
+from responder.model.incident import AlertState, Severity
 from responder.model.message import Message
 from responder.model.runbook import Duration
 from responder.sinks import Call, Heard, Medium, Preview, Sink
@@ -132,4 +132,12 @@ def dedup_key(message: Message) -> str:
 
 
 def _triggered(message: Message) -> dict[str, Any]:
-    return fitting(trigger(message, dedup_key(message), _SEVERITY[message.severity]))
+    return fitting(trigger(message, dedup_key(message), severity(message)))
+
+
+def severity(message: Message) -> str:
+    """The incident's, or what an alert that fires calls itself, if that is more severe."""
+    alerts = message.report.alerts if message.report else ()
+    own = {alert.labels.get("severity", "").lower() for alert in alerts if alert.state is not AlertState.RESOLVED}
+    wanted = own | {_SEVERITY[message.severity]}
+    return next(word for word in _SEVERITY.values() if word in wanted)

@@ -1,6 +1,8 @@
 """One suite over every sink there is, found as the program finds them, each against the strict fake of its service."""
 
+import html
 import inspect
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -15,10 +17,10 @@ from responder.flow.buttons import Addresses
 from responder.flow.message import compose
 from responder.flow.sample import stages
 from responder.model.communication import PublicUpdate
-from responder.model.finding import Because, Cleared, Unseen
-from responder.model.incident import IncidentStatus, Severity
+from responder.model.finding import Because, Cleared, Coverage, Unseen
+from responder.model.incident import IncidentStatus, Severity, TrackedAlert
 from responder.model.message import Member, Message
-from responder.model.report import Advice, Report
+from responder.model.report import Advice, Report, without_cause
 from responder.signing import Signer
 from responder.sinks import Call, Sink
 from tests.fakes.sinks import Fake, Mode, find
@@ -78,6 +80,34 @@ def storm(count: int = 5, more: int = 495) -> Message:
         update={"report": None, "pictures": (), "buttons": (), "key": "storm-1", "digest": f"storm {count} {more}"}
     )
     return base.model_copy(update={"headline": "500 incidents at once", "members": members, "more_members": more})
+
+
+SAID = ("orders and invoices wait", "12000 messages in orders", "queue: invoices, orders", "QueueBacklog ×2")
+"""The rule's words, the labels that differ, and how many alerts there are."""
+RUNBOOK = "https://responder.example/wiki/q%7C1%20a"
+TITLE = "Killed for using more memory than its limit"
+
+
+def queues() -> tuple[TrackedAlert, ...]:
+    """Two alerts of one rule."""
+    annotations = {
+        "summary": "orders and invoices wait",
+        "description": "12000 messages in orders",
+        "runbook": "https://responder.example/wiki/q|1 a",
+    }
+    return tuple(
+        tracked("QueueBacklog", number=number).model_copy(
+            update={"labels": {"alertname": "QueueBacklog", "queue": queue}, "annotations": annotations}
+        )
+        for number, queue in enumerate(("orders", "invoices"))
+    )
+
+
+def in_the_dark() -> Report:
+    """An incident about which nothing could be asked."""
+    verdict = without_cause(Coverage(asked=7, failed=7, why="its certificate is not accepted"))
+    finished = diagnosed().investigation
+    return announced(headline=f"QueueBacklog: {verdict}", alerts=queues(), investigation=finished)
 
 
 def largest() -> Report:
@@ -185,6 +215,36 @@ async def test_the_largest_message_is_within_the_limits(fake: Fake, http: aiohtt
 async def test_an_incident_without_anything_is_shown(fake: Fake, http: aiohttp.ClientSession) -> None:
     await fake.sink().deliver(composed(announced(alerts=(), headline="?", title="")), "", medium(http))
     assert len(fake.things()) == 1
+
+
+async def test_the_rules_words_which_thing_how_many_and_the_causes_title_are_shown(
+    fake: Fake, http: aiohttp.ClientSession
+) -> None:
+    sink = fake.sink()
+    if fake.public or sink.kind == "webhook":
+        pytest.skip("what alerts say is not for the public, and a webhook gets the alerts as they are")
+    found = finding(title=TITLE, because=(), explanation="", next_steps=())
+    message = composed(diagnosed(alerts=queues(), findings=(found,), cleared=(), unseen=(), advice=()))
+    await sink.deliver(message, "", medium(http))
+    (thing,) = fake.things()
+    shown = unbroken("\n".join([thing.text, *thing.replies]))
+    assert [part for part in (*SAID, TITLE) if part not in shown] == []
+    assert RUNBOOK in unbroken(sink.preview(message).payload)
+
+
+async def test_what_could_not_be_investigated_is_said_to_be_so(fake: Fake, http: aiohttp.ClientSession) -> None:
+    if fake.public:
+        pytest.skip("the public is told what a person lets out")
+    await fake.sink().deliver(composed(in_the_dark()), "", medium(http))
+    for thing in fake.things():
+        shown = unbroken(thing.text)
+        assert "could not investigate: 7 of 7 checks failed (its certificate is not accepted)" in shown
+        assert "no cause found" not in shown
+
+
+def unbroken(text: str) -> str:
+    """Without what a medium's markup puts into it."""
+    return html.unescape(re.sub(r"[\\\u200b\u2060]", "", text))
 
 
 TROUBLES: dict[Mode, tuple[type[Trouble], set[Reason]]] = {

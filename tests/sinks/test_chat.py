@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+import responder.web
 from responder.errors import Permanent, Reason
 from responder.flow.buttons import Addresses
 from responder.flow.sample import stages
@@ -16,6 +17,7 @@ from responder.model.message import Line, Link, Message
 from responder.signing import Signer
 from responder.sinks import _credentials as credentials
 from responder.sinks._chat import NO_HEADLINE, SIZES, colour, fitted, mark, sized, title
+from responder.sinks._email_message import page
 from responder.sinks._mattermost import LONGEST, whole
 from responder.sinks._slack_blocks import MOST, change, details, root
 from responder.sinks._slack_blocks import whole as slack_whole
@@ -91,6 +93,14 @@ def test_whatever_is_written_every_chat_can_show_it(text: str, count: int) -> No
     assert telegram.read(render(message), 4096)[1] == []
     assert mattermost.faults(whole(message)) == []
     assert len(whole(message)) <= LONGEST
+
+
+def test_a_severity_has_one_colour_in_chats_mails_and_on_the_page() -> None:
+    style = (Path(responder.web.__file__).parent / "static" / "style.css").read_text(encoding="utf-8")
+    for severity in Severity:
+        message = STAGES["diagnosed"].model_copy(update={"severity": severity})
+        assert f"--{severity.value.lower()}: #{colour(message):06x};" in style
+        assert f"#{colour(message):06x}" in page(message)
 
 
 def test_the_colour_is_not_the_only_one_to_say_how_bad_it_is() -> None:

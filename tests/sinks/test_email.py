@@ -19,6 +19,7 @@ from responder.errors import Permanent, Reason, Temporary, Trouble
 from responder.flow.buttons import Addresses
 from responder.flow.message import compose
 from responder.flow.sample import stages
+from responder.model.incident import Severity
 from responder.model.message import Message, Picture
 from responder.signing import Signer
 from responder.sinks import Medium
@@ -61,7 +62,12 @@ async def test_all_mails_of_an_incident_are_one_conversation(server: Fake) -> No
     for message in STAGES.values():
         receipt = await sink.deliver(message, receipt, nothing())
     first, second, third = server.mails.values()
-    assert {str(one["Subject"]) for one in (first, second, third)} == {"SampleAlert on deployment/checkout · shop"}
+    verdict = "Sample: checkout is killed for using more memory than its limit of 512Mi (OOMKilled), 3 of 5 pods · shop"
+    assert [str(one["Subject"]) for one in (first, second, third)] == [
+        "P1 firing: Sample: SampleAlert on deployment/checkout: looking into it · shop",
+        f"P1 firing: {verdict}",
+        f"P1 resolved: {verdict}",
+    ]
     root = str(first["References"])
     assert str(second["References"]).split() == [root, first["Message-ID"]]
     assert str(third["References"]).split() == [root, second["Message-ID"]]
@@ -70,11 +76,15 @@ async def test_all_mails_of_an_incident_are_one_conversation(server: Fake) -> No
     assert [one["Importance"] for one in (first, third)] == ["high", None]
 
 
-async def test_the_subject_of_a_conversation_stays_though_the_title_changes(server: Fake) -> None:
+async def test_the_subject_has_severity_state_verdict_and_place(server: Fake) -> None:
     sink = server.sink(subject_prefix="[prod]")
-    receipt = await sink.deliver(compose(diagnosed(title="first")), "", nothing())
-    await sink.deliver(compose(diagnosed(title="second", headline="more")), receipt, nothing())
-    assert [str(one["Subject"]) for one in server.mails.values()] == ["[prod] first · kubechat-system"] * 2
+    receipt = await sink.deliver(compose(diagnosed(headline="down")), "", nothing())
+    await sink.deliver(compose(diagnosed(headline="word " * 100, severity=Severity.P0)), receipt, nothing())
+    first, second = (str(one["Subject"]) for one in server.mails.values())
+    assert first == "[prod] P1 firing: down · kubechat-system"
+    assert second.startswith("[prod] P0 firing: word word ")
+    assert second.endswith("… · kubechat-system")
+    assert len(second) <= 200
 
 
 async def test_a_repeat_has_the_same_id_and_a_state_that_comes_back_another(server: Fake) -> None:
@@ -153,7 +163,7 @@ def test_markup_is_shown_and_not_read() -> None:
 def test_right_to_left_words_and_emoji_arrive() -> None:
     words = "شبكة متأخرة 🔥 \u202egnp.exe 🏳️\u200d🌈"
     parsed = made(compose(diagnosed(title=words, headline=words)))
-    assert str(parsed["Subject"]) == "شبكة متأخرة 🔥 gnp.exe 🏳️\u200d🌈 · kubechat-system"
+    assert str(parsed["Subject"]) == "P1 firing: شبكة متأخرة 🔥 gnp.exe 🏳️\u200d🌈 · kubechat-system"
     assert "شبكة متأخرة 🔥 gnp.exe" in body(parsed, "text/plain")
     assert '<td class="ink" dir="auto"' in body(parsed, "text/html")
 

@@ -26,7 +26,7 @@ from responder.sinks._paging import Standing
 from tests.fakes.sinks.pagerduty import KEY, SECRET, Fake
 from tests.makers import NOW
 from tests.sinks.medium import Keeper, medium
-from tests.sinks.reports import announced, diagnosed
+from tests.sinks.reports import announced, diagnosed, tracked
 
 ADDRESSES = Addresses("https://responder.example", Signer("key"))
 
@@ -139,6 +139,23 @@ async def test_severities_have_their_names(
     fake: Fake, http: aiohttp.ClientSession, severity: Severity, expected: str
 ) -> None:
     await told(fake, http, message(severity=severity))
+    assert fake.alerts[0].log[0]["payload"]["severity"] == expected
+
+
+@pytest.mark.parametrize(
+    ("severity", "label", "expected"),
+    [
+        (Severity.P1, "critical", "critical"),
+        (Severity.P2, "Critical", "critical"),
+        (Severity.P0, "warning", "critical"),
+        (Severity.P2, "page", "warning"),
+    ],
+)
+async def test_an_alert_that_calls_itself_critical_is_critical(
+    fake: Fake, http: aiohttp.ClientSession, severity: Severity, label: str, expected: str
+) -> None:
+    alert = tracked().model_copy(update={"labels": {"alertname": "A", "severity": label}})
+    await told(fake, http, message(severity=severity, alerts=(alert,)))
     assert fake.alerts[0].log[0]["payload"]["severity"] == expected
 
 
