@@ -12,7 +12,7 @@ from responder.flow.alert_facts import common_labels, counted, label_lines, word
 from responder.flow.buttons import Addresses, approvable, buttons
 from responder.model.action import ActionLine, ActionState
 from responder.model.escalation import no_contact
-from responder.model.evidence import Chart, Evidence
+from responder.model.evidence import Chart, Evidence, EvidenceStatus
 from responder.model.finding import Cleared, Finding, Unseen
 from responder.model.incident import EscalationStep, IncidentStatus
 from responder.model.links import alert_links
@@ -20,6 +20,7 @@ from responder.model.message import Line, Link, Message, Picture, Stage
 from responder.model.report import Check, InvestigationStatus, Report
 
 REASONS = 6
+ALSO_UNHEALTHY = 3
 CLEARED = 8
 UNSEEN = 6
 STEPS = 5
@@ -50,6 +51,7 @@ def compose(report: Report, *, addresses: Addresses | None = None) -> Message:
         differences=_texts(label_lines(report.alerts)),
         cause=_cause(best),
         because=tuple(_because(report, best, numbers))[:REASONS],
+        also_unhealthy=_also_unhealthy(report, numbers),
         not_it=_lines(report.cleared, numbers, CLEARED),
         not_seen=_lines(report.unseen, numbers, UNSEEN),
         next_steps=_texts(_next_steps(report, best)),
@@ -161,11 +163,19 @@ def _because(report: Report, finding: Finding | None, numbers: Mapping[str, int]
     if finding is not None and finding.because:
         yield from (_line(because.text, because.evidence, numbers) for because in finding.because)
         return
-    shown = [evidence for evidence in report.evidence if evidence.answered and evidence.summary]
+    # a follow-up that met nothing tells the reader nothing
+    answers = [item for item in report.evidence if item.answered and item.summary]
+    shown = [item for item in answers if not (item.asked_because and item.status is EvidenceStatus.EMPTY)]
     if finding is not None:
         shown = [evidence for evidence in shown if evidence.id in finding.evidence]
     for evidence in sorted(shown, key=lambda seen: not seen.breached):
         yield _line(evidence.summary, (evidence.id,), numbers)
+
+
+def _also_unhealthy(report: Report, numbers: Mapping[str, int]) -> tuple[Line, ...]:
+    """What is unwell and has nothing to do with what the alert names."""
+    others = report.also_unhealthy[:ALSO_UNHEALTHY]
+    return tuple(_line(finding.headline, finding.evidence, numbers) for finding in others)
 
 
 def _checked(check: Check, numbers: Mapping[str, int]) -> Line:

@@ -97,6 +97,7 @@ class Message(Record):
     cause: str = ""
     because: tuple[Line, ...] = ()
     not_it: tuple[Line, ...] = ()
+    also_unhealthy: tuple[Line, ...] = ()
     not_seen: tuple[Line, ...] = ()
     next_steps: tuple[Line, ...] = ()
     advice: tuple[Line, ...] = ()

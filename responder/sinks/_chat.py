@@ -104,6 +104,7 @@ def sized(message: Message, size: Size) -> Message:
             "cause": text(message.cause),
             "because": lines(message.because),
             "not_it": lines(message.not_it),
+            "also_unhealthy": lines(message.also_unhealthy),
             "not_seen": lines(message.not_seen),
             "next_steps": lines(message.next_steps),
             "advice": lines(message.advice),

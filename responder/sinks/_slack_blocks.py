@@ -24,7 +24,7 @@ MOST = 10_000
 """Characters of all blocks as JSON: Slack refuses at a length that it does not publish, seen from about 11,300."""
 EVIDENCE = 12
 _IN_ROOT = ("Summary", "Labels", "Cause", "Because", "Next", "Runbook advice", "Incidents")
-_IN_DETAILS = ("Ruled out", "Not seen")
+_IN_DETAILS = ("Ruled out", "Also unhealthy", "Not seen")
 
 
 @dataclass(frozen=True)

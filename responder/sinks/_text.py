@@ -35,6 +35,7 @@ def parts(message: Message) -> list[Part]:
         Part("Cause", (message.cause,) if message.cause else ()),
         Part("Because", _lines(message.because)),
         Part("Ruled out", _lines(message.not_it)),
+        Part("Also unhealthy", _lines(message.also_unhealthy)),
         Part("Not seen", _lines(message.not_seen)),
         Part("Next", _lines(message.next_steps), numbered=True),
         Part("Runbook advice", _lines(message.advice)),

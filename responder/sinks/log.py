@@ -66,6 +66,7 @@ def render(message: Message) -> list[str]:
     lines += _part("Cause", [message.cause] if message.cause else [])
     lines += _part("Because", map(_with_references, message.because))
     lines += _part("Ruled out", _joined(message.not_it))
+    lines += _part("Also unhealthy", map(_with_references, message.also_unhealthy))
     lines += _part("Not seen", map(_with_references, message.not_seen))
     lines += _part("Next", (f"{number}. {step.text}" for number, step in enumerate(message.next_steps, start=1)))
     lines += _part("Advice", map(_with_references, message.advice))
@@ -89,7 +90,8 @@ def _visible(character: str) -> str:
 
 def _part(title: str, lines: Iterable[str]) -> Iterator[str]:
     for position, line in enumerate(lines):
-        yield f"{title if position == 0 else '':<{MARGIN}}{line}"
+        label = f"{title if position == 0 else '':<{MARGIN}}"
+        yield f"{label}{' ' * (len(label) > MARGIN)}{line}"
 
 
 def _joined(lines: Sequence[Line]) -> list[str]:

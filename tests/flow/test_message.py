@@ -15,6 +15,7 @@ from responder.model.message import Link
 from responder.model.report import Check, Investigated, InvestigationStatus, Report, Verification
 from responder.model.subject import Subject, Target
 from responder.signing import Signer
+from responder.sinks._text import parts
 from tests.makers import NOW, evidence
 from tests.sinks.reports import announced, chart, diagnosed, finding, tracked
 
@@ -113,6 +114,20 @@ def test_the_answer_has_cause_reasons_and_what_to_do() -> None:
     ]
     assert texts(message.not_it) == ["node memory (4 nodes without pressure)", "Redis (PONG in 2 ms)"]
     assert texts(message.not_seen) == ["Loki answered 401: check the token"]
+
+
+def test_what_has_nothing_to_do_with_the_alert_stands_apart_from_the_cause() -> None:
+    finding = diagnosed().findings[0]
+    message = compose(diagnosed(findings=(), also_unhealthy=(finding,)))
+    assert message.cause == ""
+    assert texts(message.also_unhealthy) == [finding.headline]
+    assert "Also unhealthy" in [part.title for part in parts(message)]
+
+
+def test_a_follow_up_that_met_nothing_is_no_reason() -> None:
+    idle = evidence("gateways", summary="no gateways in shop", status=EvidenceStatus.EMPTY, asked_because="perhaps")
+    message = compose(diagnosed(findings=(), evidence=(evidence("pods", summary="2 pods"), idle)))
+    assert texts(message.because) == ["2 pods"]
 
 
 def test_a_false_alarm_is_said_first_and_is_news() -> None:
