@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Container, Iterator
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -72,6 +73,8 @@ def check(
         typer.echo(line, err=True)
     if trouble:
         raise typer.Exit(1)
+    if find_spec("promql_parser") is None:
+        typer.echo("note: PromQL was not checked: pip install 'responder[promql]'", err=True)
     typer.echo(f"{runbooks} runbooks and {tests} tests of runbooks are right")
 
 

@@ -1,5 +1,6 @@
 """What can be wrong with a runbook beyond its form: names of probes, options, templates, conditions, causes."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +13,12 @@ from responder.errors import ConfigError
 from responder.model.communication import StatusTemplates
 from responder.model.escalation import EscalationPolicy
 from responder.model.runbook import ActionProposal, Runbook, Step
+from responder.model.subject import Target
 from responder.plugins import Catalog, did_you_mean
 from responder.probes import Probe
 from responder.runbooks.conditions import Condition
 from responder.runbooks.matchers import MatcherError, parse
+from responder.runbooks.queries import query_problem
 from responder.templating import NAMES, language_of, templated
 from responder.templating import check as check_template
 from responder.templating.escaping import Language
@@ -23,6 +26,8 @@ from responder.templating.escaping import Language
 Path = Sequence[object]
 Found = Iterator[tuple[Path, str]]
 PUBLIC_FIELDS = ("title", "component", "place", "cause", "severity", "since", "duration", "number")
+FIELDS = tuple(Target.model_fields)
+_STRING = re.compile(r"""("|')(?:[^\\]|\\.)*?\1""")
 RUNBOOK_NAMES = tuple(name for name in NAMES if name != "incident")
 
 
@@ -47,6 +52,7 @@ class Checker:
         for index, step in enumerate(runbook.investigate):
             yield from self._step(step, ("investigate", index), judged=not runbook.awaits(step))
         yield from self._rules(runbook)
+        yield from _names(runbook)
         for index, check in enumerate(runbook.verify):
             if check.expect:
                 yield from _condition(("verify", index, "expect"), check.expect)
@@ -87,6 +93,8 @@ class Checker:
             return
         for option, value in step.options.items():
             yield from _templates((*path, option), value)
+            if isinstance(value, str) and (problem := query_problem(value, language_of(probe, option))):
+                yield (*path, option), problem
         for option, message in option_problems(probe, step.options, judged=judged):
             yield (*path, option) if option else path, message
         if step.when:
@@ -113,6 +121,35 @@ class Checker:
             for name in rule.finding.evidence:
                 if name not in steps:
                     yield (*path, "finding", "evidence"), f"{name!r} is no step{did_you_mean(name, steps)}"
+
+
+def _names(runbook: Runbook) -> Found:
+    """Steps and fields that conditions and texts name, and that there are not."""
+    steps = [step.id for step in runbook.investigate]
+    for index, step in enumerate(runbook.investigate):
+        yield from _unknown(("investigate", index, "when"), step.when, steps, step.needs)
+    for index, check in enumerate(runbook.verify):
+        yield from _unknown(("verify", index, "expect"), check.expect, steps)
+    for index, rule in enumerate(runbook.diagnose):
+        yield from _unknown(("diagnose", index, "when"), rule.when, steps)
+        yield from _unknown(("diagnose", index, "cleared"), rule.cleared, steps)
+        if rule.finding is not None:
+            for name in ("subject", "headline", "explanation"):
+                path = ("diagnose", index, "finding", name)
+                yield from _unknown(path, getattr(rule.finding, name), steps)
+
+
+def _unknown(path: Path, text: str, steps: Sequence[str], needed: Sequence[str] | None = None) -> Found:
+    """Of a condition or a text with templates."""
+    bare = _STRING.sub('""', text)
+    for name in dict.fromkeys(re.findall(r"(?<![\w.])evidence\.(\w+)", bare)):
+        if name not in steps:
+            yield path, f"evidence.{name}: there is no such step{did_you_mean(name, steps)}"
+        elif needed is not None and name not in needed:
+            yield path, f"evidence.{name}: add {name} to the step's needs, else it may not be there yet"
+    for name in dict.fromkeys(re.findall(r"(?<![\w.])target\.(\w+)", bare)):
+        if name not in FIELDS:
+            yield path, f"target.{name}: there is no such field{did_you_mean(name, FIELDS)}"
 
 
 def option_problems(
