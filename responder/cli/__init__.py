@@ -7,7 +7,7 @@ import typer
 
 from responder.errors import ResponderError
 
-COMMANDS = ("serve", "investigate", "replay", "check", "test", "coverage", "sinks", "rbac", "demo")
+COMMANDS = ("serve", "investigate", "replay", "check", "test", "doctor", "coverage", "sinks", "rbac", "demo")
 
 
 def main() -> None:

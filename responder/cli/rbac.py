@@ -1,6 +1,6 @@
 """`responder rbac`: the rights in Kubernetes that the loaded runbooks need."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,10 +11,13 @@ import responder.actions
 import responder.detectors
 import responder.probes
 from responder import plugins
+from responder.actions import Action
 from responder.app import variables_of
 from responder.cli.serve import ConfigOption
 from responder.flow.permit import hindrance
 from responder.model.action import EVERYWHERE
+from responder.model.runbook import Runbook
+from responder.plugins import Catalog
 from responder.probes import Probe
 from responder.runbooks.loading import load, shipped
 from responder.runbooks.rights import EXEC, Rights, rights_of, rights_of_actions
@@ -47,7 +50,7 @@ def rbac(
     folders = [shipped(), *settings.rules, *(runbooks or [])]
     detectors = responder.detectors.load()
     known = load(folders, probes, detectors, variables_of(settings)).runbooks.values()
-    acting = rights_of_actions(known, responder.actions.load(), lambda one: not hindrance(settings.actions, None, one))
+    acting = _acting(settings, known, responder.actions.load())
     rights = rights_of(known, probes, detectors.reads).with_reads_of(acting)
     for line in (*remarks(rights, settings, namespace or ()), *acting.remarks):
         typer.echo(f"# {line}")
@@ -56,6 +59,23 @@ def rbac(
         *changing(acting.changes, settings.actions.namespaces, name, home),
     ]
     typer.echo(yaml.safe_dump_all(roles, sort_keys=False), nl=False)
+
+
+def rights_needed(
+    settings: Settings,
+    runbooks: Collection[Runbook],
+    probes: Catalog[Probe],
+    actions: Catalog[Action],
+    detectors: responder.detectors.Detectors,
+) -> Rights:
+    """What the runbooks read, and what the actions change that the settings allow."""
+    acting = _acting(settings, runbooks, actions)
+    reading = rights_of(runbooks, probes, detectors.reads)
+    return Rights(reading.needed | acting.needed, (*reading.remarks, *acting.remarks))
+
+
+def _acting(settings: Settings, runbooks: Collection[Runbook], actions: Catalog[Action]) -> Rights:
+    return rights_of_actions(runbooks, actions, lambda proposal: not hindrance(settings.actions, None, proposal))
 
 
 def manifests(

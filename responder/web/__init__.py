@@ -24,7 +24,8 @@ def setup(
     """Put the whole site into the application, over a world."""
     health = Sources(world)
 
-    async def closing(_app: web.Application) -> AsyncIterator[None]:
+    async def asking(_app: web.Application) -> AsyncIterator[None]:
+        health.begin()
         yield
         await health.close()
 
@@ -42,7 +43,7 @@ def setup(
         protected=world.settings.auth.protect_pages,
         names=frozenset() if world.settings.auth.configured else world.settings.names,
     )
-    app.cleanup_ctx.append(closing)
+    app.cleanup_ctx.append(asking)
     mount(app, site)
 
 

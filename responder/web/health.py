@@ -1,13 +1,14 @@
 """How our own sources are: the store, the rules, the webhook, the sinks, and every server that probes ask."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+import structlog
 from sqlalchemy import Connection, func, select
 
-from responder.clients import Postgres, Statement
-from responder.errors import ResponderError, Temporary, Trouble
+from responder.clients.reachability import Ask, questions
+from responder.errors import ResponderError, Temporary
 from responder.flow.world import World
 from responder.model.incident import IncidentStatus
 from responder.store import deliveries as outbox
@@ -18,7 +19,8 @@ from responder.web.site import Source
 ASK_EVERY = timedelta(seconds=15)
 TIMEOUT = 5.0
 
-Ask = Callable[[], Awaitable[str]]
+
+log = structlog.get_logger(__name__)
 
 
 class Sources:
@@ -26,7 +28,7 @@ class Sources:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._asks = dict(_asks(world))
+        self._asks = dict(questions(world.clusters))
         self._known: dict[str, Source] = {name: Source(name, None) for name in self._asks}
         self._asked_at: datetime | None = None
         self._asking: asyncio.Task[None] | None = None
@@ -35,6 +37,19 @@ class Sources:
         """What is known now; never waits for the outside."""
         self._ask_again()
         return [*await self._store(), self._rules(), self._escalation(), *self._known.values()]
+
+    def begin(self) -> None:
+        """Ask everybody now, and warn in the log of those that do not answer."""
+        self._ask_again()
+        if self._asking is not None:
+            self._asking.add_done_callback(self._warn)
+
+    def _warn(self, asked: asyncio.Task[None]) -> None:
+        if asked.cancelled():
+            return
+        for source in self._known.values():
+            if source.fine is False:
+                log.warning("source.unanswered", source=source.what, trouble=source.detail)
 
     async def close(self) -> None:
         """Stop asking."""
@@ -57,7 +72,7 @@ class Sources:
     async def _ask(self, name: str, ask: Ask) -> None:
         try:
             async with asyncio.timeout(TIMEOUT):
-                self._known[name] = Source(name, True, await ask(), self._world.clock.now())
+                self._known[name] = Source(name, True, (await ask()).version, self._world.clock.now())
         except TimeoutError:
             self._known[name] = Source(name, False, f"no answer within {TIMEOUT:g} s")
         except ResponderError as trouble:
@@ -88,39 +103,6 @@ class Sources:
         policy = self._world.rules.current.escalations.get(escalation.policy)
         unserved = policy.unserved(escalation.contacts) if policy else f"there is no policy {escalation.policy!r}"
         return Source("escalation", not unserved, unserved)
-
-
-def _asks(world: World) -> Iterator[tuple[str, Ask]]:
-    for cluster, clients in world.clusters.items():
-        named = f" {cluster}" if cluster else ""
-        if (kubernetes := clients.kubernetes_client) is not None:
-            yield f"Kubernetes{named}", kubernetes.version
-        if (prometheus := clients.prometheus_client) is not None:
-            yield f"Prometheus{named}", _silently(lambda asked=prometheus: asked.query("vector(1)"))  # type: ignore[misc]
-        if (loki := clients.loki_client) is not None:
-            yield f"Loki{named}", loki.ready
-        for name, server in clients.databases.items():
-            yield f"PostgreSQL{named}{f' {name}' if name else ''}", lambda asked=server: _version(asked)  # type: ignore[misc]
-        for name, cache in clients.redis_servers.items():
-            yield f"Redis{named}{f' {name}' if name else ''}", _silently(lambda asked=cache: asked.ask("PING"))  # type: ignore[misc]
-    for cluster, alertmanager in world.alertmanagers.items():
-        named = f" {cluster}" if cluster else ""
-        yield f"Alertmanager{named}", _silently(lambda asked=alertmanager: asked.alerts('alertname=""'))  # type: ignore[misc]
-
-
-async def _version(server: Postgres) -> str:
-    answer = (await server.read({"version": Statement("SHOW server_version")}))["version"]
-    if isinstance(answer, Trouble):
-        raise answer
-    return str(answer.rows[0]["server_version"])
-
-
-def _silently(ask: Callable[[], Awaitable[object]]) -> Ask:
-    async def asked() -> str:
-        await ask()
-        return ""
-
-    return asked
 
 
 def _told(

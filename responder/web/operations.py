@@ -42,7 +42,9 @@ async def ready(request: web.Request) -> web.Response:
     if "application/json" in request.headers.get("Accept", ""):
         document = {"ready": not missing, "sources": [_document(source) for source in told]}
         return web.json_response(document, status=status, headers=_NOT_KEPT)
-    lines = [verdict, *(_line(source) for source in told)]
+    essential = [_line(source) for source in told if source.essential]
+    others = [_line(source) for source in told if not source.essential]
+    lines = [verdict, *essential, *(["", "Without these findings are poorer:", *others] if others else [])]
     return web.Response(status=status, text="\n".join(lines) + "\n", headers=_NOT_KEPT)
 
 
@@ -65,4 +67,4 @@ def _line(source: Source) -> str:
 
 def _document(source: Source) -> dict[str, object]:
     at = source.at.isoformat() if source.at else None
-    return {"what": source.what, "fine": source.fine, "detail": source.detail, "at": at}
+    return {"what": source.what, "fine": source.fine, "detail": source.detail, "at": at, "essential": source.essential}

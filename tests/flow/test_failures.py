@@ -1,7 +1,7 @@
 """What fails through a fault of the code leaves its traceback in the log, a line for the reader, and a count."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,10 +16,11 @@ from responder.model.finding import Cleared, Finding
 from responder.model.subject import Target
 from responder.probes import kubernetes_namespace
 from tests.flow.test_unseen import RUNBOOK
+from tests.logs import Entries, written
 from tests.makers import NOW
 from tests.service import Running, Starter, alert, start_service
 
-__all__ = ["start_service"]
+__all__ = ["start_service", "written"]
 
 
 def broken(_case: Case) -> Iterator[Finding | Cleared]:
@@ -35,17 +36,6 @@ async def broken_probe(*_given: Any) -> None:
     raise AttributeError("NoneType has no attribute spec")
 
 
-@pytest.fixture
-def written(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], list[dict[str, Any]]]]:
-    """The entries of the log, which is set up as the service does."""
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
-    log.configure("info", "json")
-    yield lambda: [record.msg for record in caplog.records if isinstance(record.msg, dict)]
-    root.handlers[:] = before
-    root.setLevel(level)
-
-
 async def count(service: Running, name: str) -> float:
     return await service.metric("responder_detector_failures_total", detector=name)
 
@@ -55,7 +45,7 @@ def entry(lines: list[dict[str, Any]], event: str) -> dict[str, Any]:
 
 
 async def test_a_detector_that_fails_is_logged_with_its_traceback_counted_and_named_to_the_reader(
-    start_service: Starter, monkeypatch: pytest.MonkeyPatch, written: Callable[[], list[dict[str, Any]]]
+    start_service: Starter, monkeypatch: pytest.MonkeyPatch, written: Entries
 ) -> None:
     monkeypatch.setattr(containers, "detect", broken)
     service = await start_service("crash_loop")
@@ -73,7 +63,7 @@ async def test_a_detector_that_fails_is_logged_with_its_traceback_counted_and_na
 
 
 async def test_a_probe_that_fails_is_logged_with_its_traceback_and_counted(
-    start_service: Starter, monkeypatch: pytest.MonkeyPatch, written: Callable[[], list[dict[str, Any]]]
+    start_service: Starter, monkeypatch: pytest.MonkeyPatch, written: Entries
 ) -> None:
     monkeypatch.setattr(kubernetes_namespace.KubernetesNamespace, "run", broken_probe)
     service = await start_service("crash_loop")
@@ -85,7 +75,7 @@ async def test_a_probe_that_fails_is_logged_with_its_traceback_and_counted(
 
 
 async def test_an_investigation_that_fails_is_logged_with_its_traceback_and_counted(
-    start_service: Starter, monkeypatch: pytest.MonkeyPatch, written: Callable[[], list[dict[str, Any]]]
+    start_service: Starter, monkeypatch: pytest.MonkeyPatch, written: Entries
 ) -> None:
     monkeypatch.setattr(rounds.Rounds, "run", broken_probe)
     service = await start_service("crash_loop")
