@@ -12,6 +12,7 @@ from responder.flow.diagnose import diagnose
 from responder.flow.fold import fold
 from responder.flow.investigate import Investigator
 from responder.flow.match import assign
+from responder.flow.nodes import known_nodes
 from responder.flow.rounds import ROUNDS, Rounds, Show
 from responder.flow.several import EvidenceOfTargets, Part, all_of, by_step, parts_of, together
 from responder.flow.target import TARGETS_AT_MOST, aims
@@ -90,7 +91,10 @@ class Once:
         self, incident: Incident, tracked: Sequence[TrackedAlert], given: Mapping[str, Evidence] | None
     ) -> Report:
         runbook = self.rulebook.get(incident.runbook)
-        named, now = aims(runbook, tracked, self.cluster_labels), self.clock.now()
+        # what was recorded is concluded from without asking anybody
+        of_alerts = [alert.labels for alert in tracked] if given is None else []
+        nodes = await known_nodes(of_alerts, self.cluster_labels, self.clients)
+        named, now = aims(runbook, tracked, self.cluster_labels, nodes), self.clock.now()
         targets = [aim.target for aim in named[:TARGETS_AT_MOST]]
         seen = EvidenceOfTargets(targets)
         parts = parts_of(named, seen, tracked, incident.started_at, now)

@@ -12,9 +12,10 @@ from responder.errors import Permanent, Reason, Temporary
 from responder.flow.change import change
 from responder.flow.investigate import Investigator
 from responder.flow.matter import propose
+from responder.flow.nodes import known_nodes
 from responder.flow.rounds import Rounds, Show
 from responder.flow.several import EvidenceOfTargets, Part, all_of, parts_of, together
-from responder.flow.target import TARGETS_AT_MOST, Aim, aims
+from responder.flow.target import TARGETS_AT_MOST, Aim, Nodes, aims
 from responder.flow.watch import INVESTIGATION, count_failure, watched
 from responder.flow.world import World
 from responder.model.evidence import Evidence
@@ -51,7 +52,8 @@ class Responder:
     async def respond(self, incident_id: str) -> None:
         """Investigate the incident as it is now, and conclude."""
         with structlog.contextvars.bound_contextvars(incident=incident_id):
-            begun = await self._world.database.write(lambda connection: self._begin(connection, incident_id))
+            nodes = await self._nodes(incident_id)
+            begun = await self._world.database.write(lambda connection: self._begin(connection, incident_id, nodes))
             if begun is None:
                 return
             try:
@@ -69,7 +71,12 @@ class Responder:
             )
             self._count(begun.incident, diagnosis)
 
-    def _begin(self, connection: Connection, incident_id: str) -> _Begun | None:
+    async def _nodes(self, incident_id: str) -> Nodes:
+        tracked = await self._world.database.read(lambda connection: incidents.alerts_of(connection, incident_id))
+        labels = [alert.labels for alert in tracked]
+        return await known_nodes(labels, self._world.settings.cluster_labels, self._world.clients)
+
+    def _begin(self, connection: Connection, incident_id: str, nodes: Nodes) -> _Begun | None:
         """Start an investigation, or take up the one that a crash interrupted."""
         incident = incidents.get(connection, incident_id)
         if incident is None:
@@ -77,7 +84,7 @@ class Responder:
         now = self._world.clock.now()
         runbook = self._world.runbook(incident.runbook)
         tracked = incidents.alerts_of(connection, incident_id)
-        named = aims(runbook, tracked, self._world.settings.cluster_labels)
+        named = aims(runbook, tracked, self._world.settings.cluster_labels, nodes)
         investigation, known = self._resumed(connection, incident_id, now) or (None, ())
         if investigation is None:
             investigation = self._new(connection, incident_id, named, now)

@@ -1,6 +1,6 @@
 """Targets: where an investigation looks, by the runbook's templates over the labels, else by the labels alone. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from responder.errors import ConfigError
@@ -8,6 +8,7 @@ from responder.model.alert import Alert
 from responder.model.clusters import ClusterLabels
 from responder.model.incident import AlertState, TrackedAlert
 from responder.model.labels import Reading, meant
+from responder.model.nodes import KnownNode, at_node
 from responder.model.owners import owner_of_pod
 from responder.model.runbook import Runbook
 from responder.model.subject import Target
@@ -16,6 +17,9 @@ from responder.templating.escaping import Language
 
 TARGETS_AT_MOST = 5
 """Targets of one incident that are investigated; the others are named."""
+
+Nodes = Mapping[str, Sequence[KnownNode]]
+"""The nodes of each cluster that an alert about a node comes from."""
 
 Place = tuple[str, str, str]
 """Cluster, namespace, and the workload, owner or node: alerts of one place are investigated together."""
@@ -29,13 +33,16 @@ class Aim:
     alerts: tuple[TrackedAlert, ...]
 
 
-def aims(runbook: Runbook, tracked: Sequence[TrackedAlert], clusters: ClusterLabels) -> Sequence[Aim]:
+def aims(
+    runbook: Runbook, tracked: Sequence[TrackedAlert], clusters: ClusterLabels, nodes: Nodes | None = None
+) -> Sequence[Aim]:
     """The distinct targets of the alerts that are not over, or of all if all are; at least one."""
     firing = [alert for alert in tracked if alert.state is not AlertState.RESOLVED] or tracked
     by_labels: dict[Place, list[tuple[Target, TrackedAlert]]] = {}
     for alert in sorted(firing, key=lambda alert: (alert.starts_at, sorted(alert.labels.items()))):
         reading = Reading(alert.labels)
-        target = reading.target(clusters.cluster(alert.labels))
+        cluster = clusters.cluster(alert.labels)
+        target = at_node(reading.target(cluster), alert.labels, (nodes or {}).get(cluster, ()))
         place = (target.cluster, target.namespace, reading.owner or target.node)
         by_labels.setdefault(place, []).append((target, alert))
     by_target: dict[Place, list[Aim]] = {}

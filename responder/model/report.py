@@ -300,8 +300,16 @@ def summary(
     return ReportSummary(**_shared(incident, investigation, alerts), url=url)
 
 
+def _found_at(title: str, subject: Subject, target: Target) -> tuple[str, Subject]:
+    """A node by its own name, where the alert has an address of it."""
+    if subject.kind != "Node" or target.node in ("", subject.name):
+        return title, subject
+    node = subject.model_copy(update={"name": target.node})
+    return title.replace(str(subject), str(node)), node
+
+
 def _shared(incident: Incident, investigation: Investigation, alerts: Sequence[TrackedAlert]) -> dict[str, Any]:
-    title, subject = about(incident, alerts)
+    title, subject = _found_at(*about(incident, alerts), investigation.target)
     return {
         "id": incident.id,
         "status": incident.status,

@@ -29,7 +29,8 @@ class Target(Record):
     """Where an investigation looks; empty where unknown.
 
     Every value is a valid Kubernetes name; `workload` is `deployment/NAME`, `statefulset/NAME`,
-    `daemonset/NAME`, `job/NAME` or `cronjob/NAME`.
+    `daemonset/NAME`, `job/NAME` or `cronjob/NAME`. `instances` are the hosts in the label `instance` of what runs
+    on the node, its kubelet and its exporters: its name and its addresses.
     """
 
     cluster: str = ""
@@ -38,6 +39,7 @@ class Target(Record):
     pod: str = ""
     container: str = ""
     node: str = ""
+    instances: tuple[str, ...] = ()
 
     @property
     def subject(self) -> Subject:
