@@ -241,7 +241,7 @@ class Outbox:
         def keep(connection: Connection) -> None:
             deliveries.save(connection, shown)
             if shown.trouble and shown.trouble != told and not shown.incident_id.startswith(STORM):
-                text = f"{shown.sink} could not be told: {shown.trouble}"
+                text = f"Delivery to {shown.sink} failed: {shown.trouble}"
                 incidents.tell(
                     connection, shown.incident_id, TimelineEntry(at=now, kind=TimelineKind.TROUBLE, text=text)
                 )

@@ -246,11 +246,11 @@ def _interesting(report: Report) -> Sequence[TimelineEntry]:
     """The timeline, with the beginning that the sender told and the changes of the findings."""
     entries = list(report.timeline)
     if not entries or report.started_at < entries[0].at:
-        began = TimelineEntry(at=report.started_at, kind=TimelineKind.ALERT, text="Began, says the sender")
+        began = TimelineEntry(at=report.started_at, kind=TimelineKind.ALERT, text="Alert started (Alertmanager)")
         entries.append(began)
     for finding in report.findings[:1]:
         if finding.since and finding.since < report.started_at:
-            text = f"What it is traced to began ({finding.subject})"
+            text = f"Probable origin: {finding.subject}"
             entries.append(TimelineEntry(at=finding.since, kind=TimelineKind.CHANGE, text=text))
     return sorted(entries, key=lambda entry: entry.at)
 
@@ -270,7 +270,7 @@ def burning(found: Sequence[Row]) -> Mapping[str, int]:
 
 STATUS_WORDS: Mapping[str, str] = {
     IncidentStatus.FIRING: "firing",
-    IncidentStatus.UNKNOWN: "not heard of lately",
+    IncidentStatus.UNKNOWN: "stale",
     IncidentStatus.RESOLVED: "resolved",
     AlertState.HELD: "held",
 }

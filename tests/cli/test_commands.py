@@ -165,3 +165,11 @@ def test_a_test_of_a_runbook_that_fails_says_what_was_found_instead(tmp_path: Pa
     assert "the runbook kubechat-pod-crash-loop answers, not other" in said
     assert "found was oom-killed of deployment/api-gateway (certain)" in said
     assert "0 of 1 passed" in said
+
+
+def test_a_level_of_escalation_that_nothing_reaches_is_a_warning_of_the_check(tmp_path: Path) -> None:
+    file = tmp_path / "responder.yaml"
+    file.write_text("escalation: {contacts: {level_1: [console]}}\n")
+    assert "warning: escalation.contacts: no contact for level_2, level_3" in responder("check", "--config", file)
+    file.write_text("listen: 127.0.0.1:9095\n")
+    assert "nobody is notified: no contact for level_1, level_2, level_3" in responder("check", "--config", file)

@@ -7,6 +7,7 @@ from responder.flow.message import compose
 from responder.model.incident import AlertState, TrackedAlert
 from responder.model.links import alert_links, web_address
 from responder.model.report import Coverage, about, without_cause
+from responder.web.views import page
 from tests.flow.test_escalate import incident
 from tests.makers import NOW
 from tests.sinks.reports import announced, tracked
@@ -145,3 +146,14 @@ def test_who_was_called_is_said_and_that_nobody_is() -> None:
     assert since({"role": "On-call", "sinks": ["pager"], "reached_at": NOW}, {"role": "VP"}) == (
         "firing 4 min, escalated to On-call, no contact for level_2"
     )
+
+
+def test_the_page_has_the_same_words_and_links_as_the_messages() -> None:
+    given = {"summary": "deep", "runbook": "https://wiki.example/a b", "dashboard_url": "javascript:alert(1)"}
+    report = announced(alerts=(alert(0, given, queue="orders"),))
+    message, shown = compose(report), page(report, None, {})
+    assert list(shown.summary) == [line.text for line in message.summary] == ["deep"]
+    assert list(shown.differences) == [line.text for line in message.differences]
+    assert list(shown.links) == [(link.title, link.url) for link in message.links[1:]]
+    assert shown.links == [("Runbook", "https://wiki.example/a%20b")]
+    assert shown.alerts[0].links == shown.links

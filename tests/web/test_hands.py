@@ -201,6 +201,8 @@ async def test_when_every_level_is_told_there_is_nobody_to_escalate_to(start_ser
     assert report["levels"] == []
     assert "Nobody is notified: no contact for level_3 (The team's lead)" in [e["text"] for e in report["timeline"]]
     assert await service.metric("responder_escalations_total") == 0
+    async with service.session.get(f"{service.url}/-/ready") as answer:
+        assert "nobody is notified: no contact for level_1, level_2, level_3" in await answer.text()
     await service.say(f"incidents/{report['id']}/escalate", 409)
 
 

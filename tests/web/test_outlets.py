@@ -86,7 +86,7 @@ async def test_a_signed_button_asks_before_it_acts_and_acts_for_its_holder(start
     token = (await signer(service)).sign(BUTTON, incident["id"], "acknowledge", until=NOW.replace(year=2100))
     async with aiohttp.ClientSession() as stranger:
         async with stranger.get(f"{service.url}/say/{token}") as answer:
-            assert "I have it" in await answer.text()
+            assert "Acknowledge the incident" in await answer.text()
         assert not (await service.get(f"incidents/{incident['id']}"))["acknowledged_at"]
         async with stranger.post(f"{service.url}/say/{token}", data={"by": "anna"}) as answer:
             assert "Acknowledged" in await answer.text()

@@ -132,8 +132,8 @@ async def test_somebody_takes_it_and_says_whether_it_was_right(browser: Browser,
     incident = await service.incident()
     page, complaints = await opened(browser, f"{service.url}/incidents/{incident['id']}", PHONE)
     await page.get_by_placeholder("your name").fill("Ada")
-    await page.get_by_role("button", name="I have it").click()
-    await page.get_by_text("Ada has it").first.wait_for()
+    await page.get_by_role("button", name="Acknowledge", exact=True).click()
+    await page.get_by_text("acknowledged by Ada").first.wait_for()
     await page.get_by_role("button", name="Yes").click()
     await page.get_by_text("found the finding useful").first.wait_for()
     assert (await service.incident())["acknowledged_by"] == "Ada"
