@@ -237,8 +237,8 @@ def _lines(items: Sequence[Cleared] | Sequence[Unseen], numbers: Mapping[str, in
 
 
 def _line(text: str, evidence: Sequence[str], numbers: Mapping[str, int]) -> Line:
-    references = dict.fromkeys(numbers[name] for name in evidence if name in numbers)
-    return Line(text=_sentence(text), references=tuple(references))
+    references = {numbers[name] for name in evidence if name in numbers}
+    return Line(text=_sentence(text), references=tuple(sorted(references)))
 
 
 def _sentence(text: str) -> str:
