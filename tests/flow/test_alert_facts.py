@@ -151,7 +151,7 @@ def test_who_was_called_is_said_and_that_nobody_is() -> None:
 def test_the_page_has_the_same_words_and_links_as_the_messages() -> None:
     given = {"summary": "deep", "runbook": "https://wiki.example/a b", "dashboard_url": "javascript:alert(1)"}
     report = announced(alerts=(alert(0, given, queue="orders"),))
-    message, shown = compose(report), page(report, None, {})
+    message, shown = compose(report), page(report, None, {}, NOW)
     assert list(shown.summary) == [line.text for line in message.summary] == ["deep"]
     assert list(shown.differences) == [line.text for line in message.differences]
     assert list(shown.links) == [(link.title, link.url) for link in message.links[1:]]
