@@ -136,6 +136,10 @@ class Simulator:
         yield _gauge("pg_up", "Whether PostgreSQL answers.", 1)
         limit = GaugeMetricFamily("pg_settings_max_connections", "The limit.", labels=place[:2])
         limit.add_metric(database[:2], MAX_CONNECTIONS)
+        kept = GaugeMetricFamily("pg_settings_superuser_reserved_connections", "For superusers.", labels=place[:2])
+        kept.add_metric(database[:2], 3)
+        reserved = GaugeMetricFamily("pg_settings_reserved_connections", "For their role.", labels=place[:2])
+        reserved.add_metric(database[:2], 0)
         size = GaugeMetricFamily("pg_database_size_bytes", "Size.", labels=place)
         size.add_metric(database, 6.8 * 2**30)
         used = GaugeMetricFamily("pg_stat_activity_count", "Connections.", labels=[*place, "state", "application_name"])
@@ -146,7 +150,7 @@ class Simulator:
             idle = round(count * IDLE)
             used.add_metric([*database, "idle", name], idle)
             used.add_metric([*database, "active", name], count - idle)
-        yield from (limit, size, used, longest)
+        yield from (limit, kept, reserved, size, used, longest)
 
     def _redis(self) -> Iterator[Metric]:
         yield _gauge("redis_up", "Whether Redis answers.", int(self._totals.behaviour.redis))

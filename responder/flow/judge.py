@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from responder.errors import Reason
 from responder.flow.change import change
 from responder.flow.escalate import waits
 from responder.flow.world import World
@@ -23,8 +24,13 @@ def without_evidence(
     """Whether it ended by itself, nobody had taken it, and all was looked at and in order. Pure.
 
     What could not be looked at is no proof of health: a question without an answer, a part that was not seen, a
-    source that is not set up.
+    source that is not set up. That a follow-up question, which is bounded, has left something out does not count, nor
+    that a cluster does not have what it asked for.
     """
+    beside = {found.id for found in evidence if found.asked_because and (found.answered and not found.gaps)}
+    absent = {found.id for found in evidence if found.asked_because and found.reason is Reason.NOT_FOUND}
+    unseen = [item for item in investigation.unseen if not item.evidence or not set(item.evidence) <= beside]
+    evidence = [found for found in evidence if found.id not in absent]
     needs_source = {step.id for step in runbook.investigate if "sources." in step.when}
     return (
         incident.status is IncidentStatus.RESOLVED
@@ -32,7 +38,7 @@ def without_evidence(
         and incident.acknowledged_at is None
         and investigation.status is InvestigationStatus.FINISHED
         and not investigation.findings
-        and not investigation.unseen
+        and not unseen
         and any(found.answered for found in evidence)
         and all(found.answered or found.status is EvidenceStatus.SKIPPED for found in evidence)
         and not any(found.status is EvidenceStatus.SKIPPED and found.id in needs_source for found in evidence)
