@@ -99,7 +99,7 @@ def test_a_file_that_is_none_is_refused_in_one_line(tmp_path: Path, text: str, w
 
 def test_nothing_to_look_at_says_what_to_give() -> None:
     assert "set prometheus.url" in responder("coverage", code=1)
-    assert "must start with http" in responder("coverage", "--prometheus", "localhost:9090", code=1)
+    assert "write http:// or https://" in responder("coverage", "--prometheus", "localhost:9090", code=1)
     assert "responder: " in responder("coverage", "--prometheus", "http://127.0.0.1:1", code=1)
 
 
