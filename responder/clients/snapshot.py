@@ -241,11 +241,12 @@ def _resource_of(item: Mapping[str, Any]) -> str:
 def _known(cluster: _Cluster, resource: str) -> str:
     """The full name of a resource that may be named without its group."""
     name, _, group = resource.partition(".")
-    if not group and name in WELL_KNOWN:
-        return f"{name}.{WELL_KNOWN[name][0]}".rstrip(".")
     if group:
         return resource
-    return next((known for known in cluster.scopes if known.partition(".")[0] == name), resource)
+    usual = f"{name}.{WELL_KNOWN[name][0]}".rstrip(".") if name in WELL_KNOWN else resource
+    if usual in cluster.scopes:
+        return usual
+    return next((known for known in cluster.scopes if known.partition(".")[0] == name), usual)
 
 
 def _log(folder: Path, container: str, previous: bool) -> str | None:

@@ -107,9 +107,8 @@ async def test_the_rights_that_the_page_names_are_enough_for_postgresql(datastor
     settings = PostgresSettings.model_validate({"url": server.user_url(), "password": PASSWORD})
     asked = postgres_client.connect([settings], Metrics(), SystemClock())[""]
     answers = await asked.read(QUESTIONS)
-    assert {name: type(found) for name, found in answers.items()} == {
-        name: Rows for name, question in QUESTIONS.items() if not question.since
-    }
+    assert {type(found) for found in answers.values()} == {Rows}
+    assert {name for name, question in QUESTIONS.items() if not question.since} <= answers.keys()
 
 
 @pytest.mark.integration
