@@ -99,6 +99,12 @@ async def quorum_lost(prometheus: Process) -> Report | None:
     return found if found.findings and "1 members" in found.findings[0].headline else None
 
 
+async def named(prometheus: Process, cause: str, name: str, **labels: str) -> Report | None:
+    """The report on an alert, once its best finding is of that cause."""
+    found = await report(prometheus, name, **labels)
+    return found if found.findings and found.findings[0].cause == cause else None
+
+
 async def test_quorums_arrays_and_our_own_refusals_are_named(servers: Servers, exporter: Exporter) -> None:
     there = await exporter(0)
     dead = [f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"]
@@ -109,12 +115,14 @@ async def test_quorums_arrays_and_our_own_refusals_are_named(servers: Servers, e
     assert quorum.findings[0].cause == "etcd-quorum-lost"
     assert "1 members of 3 members answer" in quorum.findings[0].headline
 
-    array = await report(prometheus, "NodeRAIDDegraded", job="node-exporter", instance=there, device="md0")
-    assert array.findings[0].cause == "raid-degraded"
+    raid = {"job": "node-exporter", "instance": there, "device": "md0"}
+    array = await eventually(lambda: named(prometheus, "raid-degraded", "NodeRAIDDegraded", **raid))
     assert array.findings[0].subject.name == "127.0.0.1"
 
-    ours = await report(prometheus, "AlertmanagerFailedToSendAlerts", integration="webhook", reason="serverError")
-    assert ours.findings[0].cause == "own-intake-refuses"
+    refused = {"integration": "webhook", "reason": "serverError"}
+    ours = await eventually(
+        lambda: named(prometheus, "own-intake-refuses", "AlertmanagerFailedToSendAlerts", **refused)
+    )
     assert "unavailable" in ours.findings[0].headline
     assert all(item.text for item in ours.findings[0].because)
 
