@@ -98,7 +98,8 @@ async def test_databases_that_are_well_are_cleared_with_their_numbers(
     assert all(item["reproduce"] for item in incident["evidence"])
     assert not any(secret in str(incident) for secret in (PASSWORD, REDIS_PASSWORD))
     assert told["PostgreSQL main"].startswith("15")
-    assert (told["Redis sessions"], told["Loki"]) == ("", "3.4.2")
+    assert told["Redis sessions"].startswith(tuple("678"))
+    assert told["Loki"] == "3.4.2"
 
 
 async def test_each_way_to_break_postgresql_is_named(
